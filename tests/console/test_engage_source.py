@@ -115,7 +115,7 @@ def test_pages(engage: Source, destination: Destination, client_of: Any) -> None
     client = client_of("editor")
     at = lambda name: reverse(name, args=[engage.workspace_id, engage.id])  # noqa: E731
     overview = client.get(at("source")).content.decode()
-    assert "Nobody else can send to this source" in overview
+    assert "Nobody else can send to it" in overview
     assert "Write key" not in overview
     assert 'name="connected"' not in overview
     assert "Import" not in overview

@@ -271,7 +271,7 @@ class TestAttempt:
         self, row: Destination, editor: Client
     ) -> None:
         answer = editor.post(url(row, "destination-filters-try"), form(("event", "is", "Test")))
-        tried = answer.context["tried"]
+        tried = answer.context["preview"]
         assert (tried.total, [each.found.label for each in tried.dropped]) == (
             3,
             ["track · u2 · Test", "track · u1 · Test"],
@@ -281,7 +281,7 @@ class TestAttempt:
     def test_a_filter_that_is_off_is_tried_all_the_same(self, row: Destination, editor: Client) -> None:
         sent = form(("event", "is", "Order"), enabled="no")
         answer = editor.post(url(row, "destination-filters-try"), sent)
-        assert len(answer.context["tried"].dropped) == 1
+        assert len(answer.context["preview"].dropped) == 1
 
     def test_a_filter_that_takes_its_time_is_tried_on_fewer_messages(self, row: Destination) -> None:
         clock = count()

@@ -57,7 +57,7 @@ def blocked(source: Source) -> set[tuple[str, str, str]]:
 
 def test_an_event_is_blocked_and_allowed_again(source: Source, editor: Client) -> None:
     page = click(editor, source, "blocked", "track", "Order").content.decode()
-    assert "<strong>Order</strong> is blocked: no destination gets it any more." in collapsed(page)
+    assert "<strong>Order</strong> is blocked: destinations no longer receive it." in collapsed(page)
     assert ('aria-label="Allow Order"' in page, 'aria-label="Block Order"' in page) == (True, False)
     assert blocked(source) == {("track", "Order", "")}
     page = click(editor, source, "allowed", "track", "Order").content.decode()
@@ -74,7 +74,7 @@ def test_a_block_is_undone_by_one_click_and_so_is_that(source: Source, editor: C
         assert form_of("Undo", answer) == ["allowed", *what]
         assert blocked(source) == {(*what, "")[:3]}
         undone = click(editor, source, *form_of("Undo", answer))
-        assert "is allowed: destinations get it again" in undone.content.decode()
+        assert "is allowed: destinations receive it again" in undone.content.decode()
         assert (form_of("Undo", undone), blocked(source)) == (["blocked", *what], set())
         # What is no longer so is not offered to be undone.
         assert ">Undo<" not in editor.get(answer.redirect_chain[-1][0]).content.decode()

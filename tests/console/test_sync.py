@@ -78,7 +78,7 @@ def test_a_plan_is_asked_for_once(joined: Joined, client_of: Any) -> None:
         answer = editor.post(joined.url("destination-ask", "plan"))
         assert answer.headers["location"] == f"{joined.url('destination-sync')}#plan"
     assert Task.objects.count() == 1
-    assert "Waits for the worker" in editor.get(joined.url("destination-sync")).content.decode()
+    assert "Waiting for the worker" in editor.get(joined.url("destination-sync")).content.decode()
     assert AuditEntry.objects.filter(action="destination.plan-asked").exists()
 
 

@@ -71,7 +71,10 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["jetbridge.console.templatetags.console"],
+            "builtins": [
+                "jetbridge.console.templatetags.console",
+                "jetbridge.console.templatetags.components",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

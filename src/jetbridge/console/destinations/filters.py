@@ -70,7 +70,7 @@ def edit(request: MemberRequest, row: Destination) -> HttpResponse:
 def attempt(request: MemberRequest, row: Destination) -> HttpResponse:
     """What the filter that is typed so far would do with recent messages. Changes nothing."""
     found = _try(row, Draft.typed(request.POST))
-    return render(request, "console/destinations/_tried.html", {"tried": found})
+    return render(request, "console/destinations/_filter_preview.html", {"preview": found})
 
 
 @destination_view()
@@ -99,7 +99,7 @@ def _form(
         "draft": draft,
         "error": error,
         **filters_form.choices(row.sources.all()),
-        "tried": _try(row, draft),
+        "preview": _try(row, draft),
     }
     return show(request, "console/destinations/filters_edit.html", row, context, status)
 

@@ -29,6 +29,8 @@ from jetbridge.services.queries.destination_figures import (
 )
 from jetbridge.text import duration
 
+#: For those who do not see a chart.
+NUMBERS = "The view Table has the numbers."
 #: Parts of a bar, from the bottom up.
 ORDER = (DELIVERED, FILTERED, FAILED)
 
@@ -63,7 +65,7 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
         "p95": said(found.p95),
         "reasons": _reasons(found),
         **(
-            {"rows": [_row(each) for each in reversed(found.points)]}
+            {"rows": [_row(point, period) for point in reversed(found.points)]}
             if request.GET.get("as") == "table"
             else _drawings(found)
         ),
@@ -113,6 +115,8 @@ def _drawings(found: Figures) -> dict[str, Any]:
         "flow": charts.flow(parts),
         "bars": charts.bars([point.outcomes for point in points], ORDER, short),
         "lines": charts.lines(latencies, said, unit_of) if any(latencies["p50"]) else None,
+        "bars_label": f"Bars over {found.period.phrase}: delivered, filtered and failed messages. {NUMBERS}",
+        "lines_label": f"Lines over {found.period.phrase}: from receipt to delivery, p50 and p95. {NUMBERS}",
         "outcome_hovers": charts.hovers([_told(point, found.period) for point in points]),
         "latency_hovers": charts.hovers([_latency_told(point, found.period) for point in points]),
         "times": _times(points, found.period),
@@ -142,9 +146,10 @@ def _times(points: list[Point], period: Period) -> list[str]:
     return [f"{time_of(points[place].minute):{form}}" for place in (0, len(points) // 2)] + ["now"]
 
 
-def _row(point: Point) -> dict[str, Any]:
+def _row(point: Point, period: Period) -> dict[str, Any]:
     return {
         "at": time_of(point.minute),
+        "clock": f"{time_of(point.minute):{'%H:%M' if period.minutes <= 24 * 60 else '%d %b %H:%M'}}",
         **{name: point.outcomes[name] for name in (RECEIVED, FILTERED, FAILED, DELIVERED)},
         "p50": said(point.quantile(0.5)),
         "p95": said(point.quantile(0.95)),

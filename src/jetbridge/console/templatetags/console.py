@@ -1,4 +1,4 @@
-"""Tags and filters of every template (they are built in): assets, icons, times, numbers, form fields."""
+"""Tags and filters of every template (they are built in): assets, icons, times, numbers, texts."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.forms import BoundField, CheckboxInput
-from django.template.loader import get_template, render_to_string
+from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -38,19 +38,6 @@ def asset(path: str) -> str:
 def icon(name: str) -> SafeString:
     """One of our own icons, from templates/console/icons. Says nothing to screen readers: text goes beside it."""
     return mark_safe(get_template(f"console/icons/{name}.svg").render().strip())  # noqa: S308 - our own files
-
-
-@register.inclusion_tag("console/partials/field.html")
-def field(bound: BoundField, **options: Any) -> dict[str, Any]:
-    """A form's field: label, control, help, error. `secret=True` adds the button that shows what was typed."""
-    return {"field": bound, **options}
-
-
-@register.simple_block_tag
-def empty_state(content: SafeString, *, title: str, icon: str = "info", **link: Any) -> SafeString:
-    """What a page shows where it has nothing to list. `href`, `action` and `slides_out` make the button of what to do first."""
-    words = {"content": content, "title": title, "icon": icon, **link}
-    return render_to_string("console/partials/empty_state.html", words)
 
 
 @register.filter

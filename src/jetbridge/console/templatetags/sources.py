@@ -8,25 +8,15 @@ from django.utils.html import format_html
 
 from jetbridge.console.templatetags.console import exact
 from jetbridge.control.models import Source, SourceKind
-from jetbridge.delivery.base import DELIVERED, FAILED
-from jetbridge.delivery.trace import PENDING
 from jetbridge.eventlog.base import INVALID
 from jetbridge.integrations import registry
 
 register = template.Library()
 
-_COLOURS = {DELIVERED: "good", FAILED: "bad", PENDING: "warn"}
-
 
 @register.filter
-def outcome_colour(outcome: str) -> str:
-    """The class of its badge."""
-    return _COLOURS.get(outcome, "")
-
-
-@register.filter
-def type_colour(kind: str) -> str:
-    """The class of a record's badge."""
+def type_tone(kind: str) -> str:
+    """The tone of a record's badge."""
     return {INVALID: "bad", "identify": "accent"}.get(kind, "")
 
 

@@ -68,7 +68,7 @@ def test_a_pair_that_works_the_other_way_round_is_exchanged_on_a_yes(page: Any, 
     offered = page.client.post(path, swapped)
     shown = offered.content.decode()
     assert offered.status_code == 422
-    assert "The two keys work the other way round" in shown
+    assert "The two keys are swapped" in shown
     assert 'value="private"' not in shown
     assert 'value="public"' not in shown
     assert not MailjetAccount.objects.filter(secret_key__in=["private", "public"]).exists()
