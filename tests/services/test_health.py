@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jetbridge.alerts import conditions
+from jetbridge.alerts import watch
 from jetbridge.control import home_lock
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.control.models import Destination, Source
@@ -356,7 +356,7 @@ def test_an_erasure_that_stays_open_is_a_light_of_its_workspace_alone(bench: Ben
     assert found.within(workspace + 1, [bench.mailjet.id], []) == []
     assert found.of(bench.mailjet.id) == []  # no delivery waits for it
     rule = AlertRule(workspace_id=workspace, kind=AlertKind.STALL)
-    assert [trouble.message for trouble in conditions.violations(rule, None, [light], found.at) or ()] == [
+    assert [trouble.message for trouble in watch.violations(rule, None, [light], found.at) or ()] == [
         light.text
     ]
     Erasure.objects.update(ended_at=datetime.now(UTC))

@@ -1,12 +1,12 @@
-"""What makes an alert rule one that can be looked at and told."""
+"""What makes an alert rule valid."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jetbridge.alerts import webhook
 from jetbridge.control import mail
 from jetbridge.control.alerts import AlertKind, AlertRule
 from jetbridge.errors import ConfigurationError
+from jetbridge.http.addresses import address_problem
 from jetbridge.spec.emails import normalise
 
 #: Fields that a rule of each kind has, besides those of all.
@@ -46,20 +46,13 @@ def problems(rule: AlertRule) -> Iterator[Problem]:
         yield Problem("minutes", f"Choose 1 to {LONGEST[kind]:,} minutes.")
     if "percent" in fields and not 0 <= rule.percent <= 99:
         yield Problem("percent", "Choose a limit below 100: more than all cannot fail.")
-    if rule.webhook_url and (message := webhook.problem(rule.webhook_url)):
+    if rule.webhook_url and (message := address_problem(rule.webhook_url, query=True)):
         yield Problem("webhook_url", message)
-    if message := _wrong_addresses(rule.addresses):
-        yield Problem("emails", message)
+    if len(rule.addresses) > ADDRESSES:
+        yield Problem("emails", f"{len(rule.addresses)} addresses are too many; {ADDRESSES} at most.")
+    elif invalid := [address for address in rule.addresses if normalise(address) is None]:
+        yield Problem("emails", f"{invalid[0][:100]!r} is no email address.")
+    elif rule.addresses and not mail.is_configured():
+        yield Problem("emails", "No mail server is configured: set JETBRIDGE_SMTP_URL first.")
     if not (rule.channels or rule.owners):
         yield Problem("", "Choose who is alerted: a webhook URL, an email address, or the owners.")
-
-
-def _wrong_addresses(addresses: list[str]) -> str:
-    if len(addresses) > ADDRESSES:
-        return f"{len(addresses)} addresses are too many; {ADDRESSES} at most."
-    for each in addresses:
-        if normalise(each) is None:
-            return f"{each[:100]!r} is no email address."
-    if addresses and not mail.is_configured():
-        return "No mail server is configured: set JETBRIDGE_SMTP_URL first."
-    return ""

@@ -105,8 +105,7 @@ def _serve_http(*, as_json: bool) -> None:
     log_to_stderr(as_json=as_json)
 
     from jetbridge import eventlog
-    from jetbridge.alerts.standby import Standby
-    from jetbridge.alerts.watch import AlertWatch
+    from jetbridge.alerts.watch import AlertWatch, Standby
     from jetbridge.console import asgi
     from jetbridge.console.auth import bootstrap_link
     from jetbridge.control import storage

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from jetbridge.alerts import notifications, payload, rules, store
+from jetbridge.alerts import notifications, rules, watch
 from jetbridge.control.alerts import AlertRule
 from jetbridge.control.audit import Actor
 from jetbridge.errors import DeliveryError
@@ -30,7 +30,7 @@ def save(actor: Actor, rule: AlertRule, changed: Collection[str]) -> None:
     with transaction.atomic():
         rule.save()
         if not rule.enabled:
-            store.close(rule, now)
+            watch.close_alerts(rule, now)
         done = "alert-rule.added" if is_new else "alert-rule.changed"
         actor.audit(done, rule, _details(rule) | ({} if is_new else {"changed": list(changed)}))
 
@@ -38,7 +38,7 @@ def save(actor: Actor, rule: AlertRule, changed: Collection[str]) -> None:
 def test(actor: Actor, rule: AlertRule) -> list[Tested]:
     """Send a test alert now, over each channel. Blocks."""
     now = timezone.now()
-    what = payload.of_test(rule, now)
+    what = notifications.test_notification(rule, now)
     results = []
     for channel in rule.channels:
         try:
@@ -55,7 +55,7 @@ def delete(actor: Actor, rule: AlertRule) -> None:
     """Its alerts are over; nobody is told."""
     with transaction.atomic():
         actor.audit("alert-rule.deleted", rule)
-        store.close(rule, timezone.now())
+        watch.close_alerts(rule, timezone.now())
         rule.delete()
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jetbridge.alerts.conditions import violations
+from jetbridge.alerts.watch import violations
 from jetbridge.cli import account as figures
 from jetbridge.cli.status import as_object
 from jetbridge.control import directory
