@@ -80,9 +80,9 @@ def request(workspace: int, identity: Identity, *, destination: int | None = Non
     with transaction.atomic():
         suppression.suppress(workspace, identity)
         digest = suppression.digests(identity)[0]
-        asked = Erasure.objects.filter(workspace_id=workspace, digest=digest, ended_at=None)
-        if destination is None and (open_ := asked.first()):
-            return open_
+        rows = Erasure.objects.filter(workspace_id=workspace, digest=digest, ended_at=None)
+        if destination is None and (erasure := rows.first()):
+            return erasure
         return Erasure.objects.create(
             workspace_id=workspace,
             users=sorted(identity.users),
@@ -163,91 +163,84 @@ class Eraser:
     def step(self, row: Erasure) -> bool:
         """Do what can be done now; True when the person is forgotten."""
         handlers = self.handlers(row.workspace_id)
-        identity, is_wider = _widened(row, handlers)
-        if is_wider:
-            self._open_batches.pop(row.id, None)
+        identity = self._widen(row, handlers)
         if row.log_end is None:
             row.log_end = self.event_log.counts().end
             row.save(update_fields=["log_end"])
-        behind = _behind(row, handlers, self.now())
-        if behind := sorted({*behind, *self._in_progress(row)}):
-            _note(
-                row, f"It waits until {', '.join(behind)} has read what was accepted before it was asked for."
-            )
+        destinations = _destinations(row.workspace_id)
+        # Whoever works on a batch that was read before suppression began, be it a replay or a retry, has to end it first.
+        open_batches = self._open_batches.setdefault(row.id, batch.open_batches(destinations))
+        behind = {
+            *_behind(row, handlers, self.now()),
+            *map(destination_consumer, batch.still_open(open_batches)),
+        }
+        if behind:
+            names = ", ".join(sorted(behind))
+            _note(row, f"It waits until {names} has read what was accepted before it was asked for.")
             return False
         if row.begun_at is None:
-            self._begin(row, identity, handlers)
-        sentences = [handler.erased(identity) for handler in handlers]
-        if None in sentences:
+            with transaction.atomic():
+                row.begun_at, row.waits_for = self.now(), ""
+                row.save(update_fields=["begun_at", "waits_for"])
+                for handler in handlers:
+                    handler.erase(identity, int(row.begun_at.timestamp() * 1000))
+        receipts = [handler.erased(identity) for handler in handlers]
+        if None in receipts:
             return False
         custom = custom_id_sources(row.workspace_id)
         scrubbed = self.event_log.scrub(about(_sources(row.workspace_id), identity, custom))
-        done = dict.fromkeys(filter(None, sentences))  # two destinations may share an account
-        self._end(row, identity, [*done, f"Event log: {pluralize(scrubbed, 'record')} emptied."])
-        return True
-
-    def _in_progress(self, row: Erasure) -> list[str]:
-        """Readers at work on a batch that was read before suppression began, be it a replay or one that is tried again."""
-        if row.id not in self._open_batches:
-            self._open_batches[row.id] = batch.open_batches(_destinations(row.workspace_id))
-        return list(map(destination_consumer, batch.still_open(self._open_batches[row.id])))
-
-    def _begin(self, row: Erasure, identity: Identity, handlers: Sequence[ErasureHandler]) -> None:
         with transaction.atomic():
-            row.begun_at, row.waits_for = self.now(), ""
-            row.save(update_fields=["begun_at", "waits_for"])
-            for handler in handlers:
-                handler.erase(identity, int(row.begun_at.timestamp() * 1000))
-
-    def _end(self, row: Erasure, identity: Identity, receipt: list[str]) -> None:
-        with transaction.atomic():
-            receipt.append(_erase_delivery_records(row.workspace_id, identity))
-            tasks.forget(_destinations(row.workspace_id), identity)
-            _forget_in_pauses(_destinations(row.workspace_id), identity)
-            row.receipt, row.waits_for = receipt, ""
-            row.users, row.emails, row.ended_at = [], [], self.now()
+            deleted = _erase_failures(destinations, identity)
+            tasks.forget(destinations, identity)
+            _erase_in_pauses(destinations, identity)
+            row.receipt = [
+                *dict.fromkeys(filter(None, receipts)),  # two destinations may share an account
+                f"Event log: {pluralize(scrubbed, 'record')} emptied.",
+                f"Kept failures: {deleted:,} deleted.",
+            ]
+            row.users, row.emails, row.waits_for, row.ended_at = [], [], "", self.now()
             row.save()
             if row.destination_id is not None:
                 ledger.add(row.destination_id, DeliveryCounts(delivered=1, in_flight=-1))
         self._open_batches.pop(row.id, None)
+        return True
 
-
-def _widened(row: Erasure, handlers: Sequence[ErasureHandler]) -> tuple[Identity, bool]:
-    """Everything the person is known by, suppressed as well; and whether there is more of it than before."""
-    asked = Identity(frozenset(row.users), frozenset(row.emails))
-    identity = asked
-    for handler in handlers:
-        identity |= handler.known(asked)
-    if identity != asked:
-        with transaction.atomic():
-            suppression.suppress(row.workspace_id, identity)
-            row.users, row.emails = sorted(identity.users), sorted(identity.emails)
-            row.save(update_fields=["users", "emails"])
-    return identity, identity != asked
+    def _widen(self, row: Erasure, handlers: Sequence[ErasureHandler]) -> Identity:
+        """Everything the person is known by, suppressed as well."""
+        requested = Identity(frozenset(row.users), frozenset(row.emails))
+        identity = requested
+        for handler in handlers:
+            identity |= handler.known(requested)
+        if identity != requested:
+            with transaction.atomic():
+                suppression.suppress(row.workspace_id, identity)
+                row.users, row.emails = sorted(identity.users), sorted(identity.emails)
+                row.save(update_fields=["users", "emails"])
+            self._open_batches.pop(row.id, None)
+        return identity
 
 
 def _behind(row: Erasure, handlers: Sequence[ErasureHandler], now: datetime) -> list[str]:
-    """Readers that may still be at work on what they read before suppression began.
+    """Consumers that may still be at work on what they read before suppression began.
 
-    One that is held, or a destination that tries again, reads again what it works on, and finds it suppressed.
+    One that is paused, or a destination that tries again, reads again what it works on, and finds it suppressed.
     """
-    readers = {reader for handler in handlers for reader in handler.readers}
-    readers |= {source_consumer(source) for source in _sources(row.workspace_id)}
+    consumers = {consumer for handler in handlers for consumer in handler.readers}
+    consumers |= {source_consumer(source) for source in _sources(row.workspace_id)}
     if now - row.asked_at > HEARTBEAT_IS_THERE:
-        readers -= _idle(row.workspace_id)
-    behind = ConsumerOffset.objects.filter(consumer__in=readers, position__lt=row.log_end, pause_code="")
+        # Destinations that read nothing now: disabled ones whose threads have ended, and those between two syncs.
+        disabled = Destination.objects.filter(workspace_id=row.workspace_id, enabled=False)
+        heartbeats = HeartbeatRow.objects.filter(thread__startswith="destination ")
+        threads = list(heartbeats.values_list("thread", flat=True))
+        ended = {
+            id_
+            for id_ in disabled.values_list("id", flat=True)
+            if not any(name.startswith(f"destination {id_} ") for name in threads)
+        }
+        consumers -= {destination_consumer(id_) for id_ in ended | syncs.waiting()}
+    behind = ConsumerOffset.objects.filter(consumer__in=consumers, position__lt=row.log_end, pause_code="")
     behind = behind.filter(Q(last_error="") | ~Q(consumer__startswith="destination:"))
     return sorted(behind.values_list("consumer", flat=True))
-
-
-def _idle(workspace: int) -> set[str]:
-    """Readers of destinations that read nothing now: disabled ones whose threads have ended, and those between two syncs."""
-    disabled = Destination.objects.filter(workspace_id=workspace, enabled=False).values_list("id", flat=True)
-    threads = list(
-        HeartbeatRow.objects.filter(thread__startswith="destination ").values_list("thread", flat=True)
-    )
-    ended = {id_ for id_ in disabled if not any(name.startswith(f"destination {id_} ") for name in threads)}
-    return {destination_consumer(id_) for id_ in ended | syncs.waiting()}
 
 
 def _sources(workspace: int) -> list[int]:
@@ -261,39 +254,33 @@ def _destinations(workspace: int) -> list[int]:
     return list(Destination.objects.filter(workspace_id=workspace).values_list("id", flat=True))
 
 
-def _erase_delivery_records(workspace: int, identity: Identity) -> str:
-    """Delete what was kept of the person's messages; those to be delivered again are filtered."""
-    destinations = _destinations(workspace)
-    again = _forget_again(destinations, identity)
-    wanted = Q(person__in=identity.users | identity.emails)
+def _erase_failures(destinations: Sequence[int], identity: Identity) -> int:
+    """Delete what was kept of the person's messages; those to be tried again are filtered. Returns how many."""
+    total = 0
+    for entry in RetryEntry.objects.filter(destination_id__in=destinations).iterator(500):
+        if is_about(bytes(entry.body), identity):
+            counts = DeliveryCounts()
+            counts.filtered[USER_SUPPRESSED] += entry.total
+            ledger.add(entry.destination_id, counts)
+            entry.delete()
+            total += 1
+    names_them = Q(person__in=identity.users | identity.emails)
     for text in [*(f'"{name}"' for name in identity.users), *identity.emails]:
-        wanted |= Q(request__icontains=text) | Q(response__icontains=text) | Q(detail__icontains=text)
+        names_them |= Q(request__icontains=text) | Q(response__icontains=text) | Q(detail__icontains=text)
     rows = DeliveryRecordRow.objects.filter(destination_id__in=destinations)
-    gone, _ = rows.filter(wanted).delete()
+    total += rows.filter(names_them).delete()[0]
     kept = rows.exclude(body=None).values_list("id", "body")
     theirs = [id_ for id_, body in kept.iterator(500) if is_about(bytes(body or b""), identity)]
     for start in range(0, len(theirs), 500):
-        gone += rows.filter(id__in=theirs[start : start + 500]).delete()[0]
-    return f"Kept failures: {gone + again:,} deleted."
-
-
-def _forget_in_pauses(destinations: Sequence[int], identity: Identity) -> None:
-    """The example of a hold that was may name somebody. A hold that stands is put again with every try."""
-    wanted = Q(pk__in=[])
-    for text in [*(f"'{name}'" for name in identity.users), *identity.emails]:
-        wanted |= Q(reason__icontains=text)
-    readers = [destination_consumer(each) for each in destinations]
-    rows = PauseRow.objects.filter(wanted, consumer__in=readers).exclude(ended_at=None)
-    rows.update(reason="The reason named a person who was forgotten since.")
-
-
-def _forget_again(destinations: Sequence[int], identity: Identity) -> int:
-    total = 0
-    for row in RetryEntry.objects.filter(destination_id__in=destinations).iterator(500):
-        if is_about(bytes(row.body), identity):
-            counts = DeliveryCounts(in_flight=0)
-            counts.filtered[USER_SUPPRESSED] += row.total
-            ledger.add(row.destination_id, counts)
-            row.delete()
-            total += 1
+        total += rows.filter(id__in=theirs[start : start + 500]).delete()[0]
     return total
+
+
+def _erase_in_pauses(destinations: Sequence[int], identity: Identity) -> None:
+    """The example of a pause that has ended may name somebody. The reason of one that lasts is written with every try."""
+    names_them = Q(pk__in=[])
+    for text in [*(f"'{name}'" for name in identity.users), *identity.emails]:
+        names_them |= Q(reason__icontains=text)
+    consumers = [destination_consumer(destination) for destination in destinations]
+    rows = PauseRow.objects.filter(names_them, consumer__in=consumers).exclude(ended_at=None)
+    rows.update(reason="The reason named a person who was forgotten since.")

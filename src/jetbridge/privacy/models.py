@@ -23,14 +23,14 @@ class Erasure(models.Model):
     emails = models.JSONField(default=list)
     #: Keyed digest of what was asked for, to find the receipt by.
     digest = models.CharField(max_length=64)
-    #: The destination that read the Segment call that asked for it: settled when all is done.
+    #: The destination that read the Segment call that asked for it: delivered when all is done.
     destination_id = models.BigIntegerField(null=True)
     asked_at = models.DateTimeField(auto_now_add=True)
     #: The end of the log when suppression began: up to here readers may have seen the person.
     log_end = models.BigIntegerField(null=True)
     begun_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
-    #: A sentence, while it is under way: what it waits for. It names nobody.
+    #: While it is under way: what it waits for. It names nobody.
     waits_for = models.TextField(default="")
     receipt = models.JSONField(default=list)
 

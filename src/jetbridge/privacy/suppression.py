@@ -32,7 +32,7 @@ def digests(identity: Identity) -> list[str]:
 
 
 def suppress(workspace: int, identity: Identity) -> None:
-    rows = [Suppression(workspace_id=workspace, digest=each) for each in digests(identity)]
+    rows = [Suppression(workspace_id=workspace, digest=digest) for digest in digests(identity)]
     Suppression.objects.bulk_create(rows, ignore_conflicts=True)
 
 
@@ -62,8 +62,8 @@ class WorkspaceSuppressed:
     def covers(self, message: Message) -> bool:
         if not self._digests:
             return False
-        return any(each in self._digests for each in digests(identity_of(message)))
+        return any(digest in self._digests for digest in digests(identity_of(message)))
 
     def covers_email(self, email: str) -> bool:
         """In any spelling of its domain: it may have been suppressed under the other one."""
-        return any(digest_of_email(each) in self._digests for each in spellings(email))
+        return any(digest_of_email(spelling) in self._digests for spelling in spellings(email))
