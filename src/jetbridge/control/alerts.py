@@ -3,10 +3,10 @@
 import secrets
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from jetbridge.control import mail
 from jetbridge.control.people import Role
 from jetbridge.control.secret_field import SecretField
 
@@ -80,7 +80,7 @@ class AlertRule(models.Model):
 
     @property
     def channels(self) -> list[Channel]:
-        mails = self.emails or (self.owners and mail.is_configured())
+        mails = self.emails or (self.owners and settings.CONFIG.smtp_url is not None)
         return [Channel.WEBHOOK] * bool(self.webhook_url) + [Channel.EMAIL] * bool(mails)
 
 

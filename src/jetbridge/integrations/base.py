@@ -585,7 +585,7 @@ class Destination(Integration):
     def route(self, ref: DestinationRef) -> Route:
         """Raises PauseError if its filters or its names of email events cannot be read."""
         suppressed = WorkspaceSuppressed(ref.workspace)
-        filters, events = filters_of(ref), self.email_events(ref)
+        filters, events = filters_of(ref.settings), self.email_events(ref)
         blocks = {source: Blocks(rows) for source, rows in ref.blocks.items()}
         return Route(
             self.accepts,

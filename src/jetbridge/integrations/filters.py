@@ -1,6 +1,8 @@
 """The setting `filters`, which every destination has: see `routing.filters`."""
 
-from jetbridge.control.directory import DestinationRef
+from collections.abc import Mapping
+from typing import Any
+
 from jetbridge.errors import PauseError
 from jetbridge.integrations.setting import Text
 from jetbridge.routing.filters import Filters, InvalidFilters, parse_filters
@@ -26,9 +28,9 @@ FILTERS = Text(
 )
 
 
-def filters_of(ref: DestinationRef) -> Filters | None:
-    """None without one that is enabled. Raises PauseError for what is no filter: better held than let through."""
-    text = str(ref.settings.get(FILTERS.name) or "")
+def filters_of(settings: Mapping[str, Any]) -> Filters | None:
+    """Of the settings of a destination; None without one that is enabled. Raises PauseError for what is no filter: better paused than let through."""
+    text = str(settings.get(FILTERS.name) or "")
     try:
         return Filters(parse_filters(text)) or None
     except InvalidFilters as error:
