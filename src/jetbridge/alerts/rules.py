@@ -48,11 +48,12 @@ def problems(rule: AlertRule) -> Iterator[Problem]:
         yield Problem("percent", "Choose a limit below 100: more than all cannot fail.")
     if rule.webhook_url and (message := address_problem(rule.webhook_url, query=True)):
         yield Problem("webhook_url", message)
-    if len(rule.addresses) > ADDRESSES:
-        yield Problem("emails", f"{len(rule.addresses)} addresses are too many; {ADDRESSES} at most.")
-    elif invalid := [address for address in rule.addresses if normalise(address) is None]:
+    addresses = rule.addresses
+    if len(addresses) > ADDRESSES:
+        yield Problem("emails", f"{len(addresses)} addresses are too many; {ADDRESSES} at most.")
+    elif invalid := [address for address in addresses if normalise(address) is None]:
         yield Problem("emails", f"{invalid[0][:100]!r} is no email address.")
-    elif rule.addresses and not mail.is_configured():
+    elif addresses and not mail.is_configured():
         yield Problem("emails", "No mail server is configured: set JETBRIDGE_SMTP_URL first.")
     if not (rule.channels or rule.owners):
         yield Problem("", "Choose who is alerted: a webhook URL, an email address, or the owners.")

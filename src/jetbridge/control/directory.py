@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from jetbridge.control import credentials
 from jetbridge.control.models import (
+    Credential,
     CredentialKind,
     Destination,
     MailjetAccount,
@@ -176,10 +177,7 @@ def _destinations(rows: QuerySet[Destination]) -> list[DestinationRef]:
 
 
 def load_accounts() -> list[AccountRef]:
-    return [
-        _account(row)
-        for row in MailjetAccount.objects.order_by("id").prefetch_related("event_source__credentials")
-    ]
+    return _accounts(MailjetAccount.objects.order_by("id"))
 
 
 def custom_id_is_user_id(account: int) -> bool:
@@ -194,20 +192,24 @@ def custom_id_sources(workspace: int) -> set[int]:
 
 
 def account_of_authentication_key(key_digest: str) -> AccountRef | None:
-    """The Mailjet account behind an authentication key; None if the key is not (or no longer) one of ours."""
-    rows = credentials.connections_of(key_digest).select_related("account")
-    row = rows.prefetch_related("account__event_source__credentials").first()
-    return _account(row.account) if row else None
+    """The Mailjet account behind an authentication key; None if the key is not (or no longer) one of ours. One query."""
+    connections = credentials.connections_of(key_digest)
+    return next(iter(_accounts(MailjetAccount.objects.filter(app_connections__in=connections))), None)
 
 
-def _account(row: MailjetAccount) -> AccountRef:
-    return AccountRef(
-        id=row.id,
-        workspace=row.workspace_id,
-        name=row.name,
-        api_url=row.api_url,
-        api_key=row.api_key,
-        secret_key=row.secret_key,
-        events_token=row.events_token,
-        event_source=row.event_source_id,
-    )
+def _accounts(rows: QuerySet[MailjetAccount]) -> list[AccountRef]:
+    """One query, their events tokens included."""
+    current = Credential.objects.filter(source=OuterRef("event_source"), expires_at=None)
+    return [
+        AccountRef(
+            id=row.id,
+            workspace=row.workspace_id,
+            name=row.name,
+            api_url=row.api_url,
+            api_key=row.api_key,
+            secret_key=row.secret_key,
+            events_token=row.current_token,
+            event_source=row.event_source_id,
+        )
+        for row in rows.annotate(current_token=Subquery(current.values("secret")[:1]))
+    ]
