@@ -23,7 +23,8 @@ from jetbridge.integrations.mailjet.api.resources import ADDNOFORCE
 from jetbridge.integrations.mailjet.contacts import queries, state
 from jetbridge.integrations.mailjet.contacts.pending import Waiting, add_acknowledged
 from jetbridge.integrations.mailjet.contacts.state import Desired, fully_delivered
-from jetbridge.source_schema.reader import READER, SchemaReader
+from jetbridge.source_schema.models import READER
+from jetbridge.source_schema.reader import SchemaReader
 from jetbridge.spec.message import Message
 
 STEP = 10_000

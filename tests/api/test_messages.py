@@ -9,7 +9,8 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.source_schema.reader import READER, SchemaReader
+from jetbridge.source_schema.models import READER
+from jetbridge.source_schema.reader import SchemaReader
 
 from .filled import Filled, message
 

@@ -26,7 +26,8 @@ from jetbridge.integrations.mailjet.api.events import parse
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.services.queries.messages import SCAN_LIMIT, page_of
 from jetbridge.services.queries.search_params import SearchParams
-from jetbridge.source_schema.reader import READER, SchemaReader
+from jetbridge.source_schema.models import READER
+from jetbridge.source_schema.reader import SchemaReader
 from jetbridge.spec.message import encode
 from jetbridge.spec.person import Identity
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Record
 from jetbridge.source_schema.models import MetricBucket, NameRow
-from jetbridge.source_schema.schema_counts import NameLimit, SchemaCounts
+from jetbridge.source_schema.reader import NameLimit, SchemaCounts
 
 MINUTE = 60_000
 BODIES = {

@@ -9,8 +9,9 @@ from jetbridge.delivery import ledger
 from jetbridge.delivery.log_reader import LogReader
 from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.source_schema.last_seen import LastSeen
-from jetbridge.source_schema.reader import READER, SchemaReader
+from jetbridge.source_schema.models import READER
+from jetbridge.source_schema.reader import SchemaReader
+from jetbridge.source_schema.volumes import LastSeen
 
 
 @pytest.fixture

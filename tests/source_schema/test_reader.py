@@ -13,10 +13,10 @@ from jetbridge.errors import PauseError
 from jetbridge.eventlog.base import EMAIL_EVENT, INVALID, Counts, Entry, LogDamaged
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.source_schema import reader as schema_reader
-from jetbridge.source_schema import schema_counts, volumes
-from jetbridge.source_schema.models import MetricBucket, NameRow
+from jetbridge.source_schema import volumes
+from jetbridge.source_schema.models import READER, MetricBucket, NameRow
 from jetbridge.source_schema.names import kind_names
-from jetbridge.source_schema.reader import READER, SchemaReader
+from jetbridge.source_schema.reader import SchemaReader
 
 MINUTE = 60_000
 AT = {"messageId": "m", "timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-01-01T00:00:00Z"}
@@ -137,7 +137,7 @@ def test_of_many_messages_that_are_alike_a_sample_is_looked_at(event_log: Sqlite
 def test_names_that_are_made_up_by_the_thousand_are_kept_up_to_a_number(
     event_log: SqliteEventLog, read: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema_counts, "NAMES_KEPT", 3)
+    monkeypatch.setattr(schema_reader, "NAMES_KEPT", 3)
     event_log.append(call("track", event=f"event {number}") for number in range(10))
     event_log.append([call("track", event="x" * 500, source=2)])
     read()
@@ -174,13 +174,13 @@ def test_minutes_go_when_they_are_old_and_their_records_left_the_log(
     event_log.append([call("identify"), call("identify", at=MINUTE)])
     event_log.append([call("identify", at=volumes.now() * MINUTE)])
     read()
-    volumes.trim(event_log)
+    schema_reader.trim(event_log)
     assert MetricBucket.objects.count() == 3
     event_log.retain(received_before=MINUTE, max_bytes=10**12, upto=3)
-    volumes.trim(event_log)
+    schema_reader.trim(event_log)
     assert sorted(MetricBucket.objects.values_list("first", flat=True)) == [2, 3]
     event_log.retain(received_before=10**15, max_bytes=10**12, upto=3)
-    volumes.trim(event_log)
+    schema_reader.trim(event_log)
     assert list(MetricBucket.objects.values_list("first", flat=True)) == [3]
 
 

@@ -18,9 +18,9 @@ from jetbridge.eventlog.base import Counts, Entry
 from jetbridge.eventlog.scan_backwards import ScanLimit, scan_backwards
 from jetbridge.eventlog.search import everything
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.source_schema import replaced_log, volumes
-from jetbridge.source_schema.models import MetricBucket, NameRow
-from jetbridge.source_schema.reader import READER, SchemaReader
+from jetbridge.source_schema import reader, volumes
+from jetbridge.source_schema.models import READER, MetricBucket, NameRow
+from jetbridge.source_schema.reader import SchemaReader
 
 EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (1, 9999))
 
@@ -53,7 +53,7 @@ class Place:
     def reset(self, to: datetime = EARLIEST) -> None:
         with pytest.raises(PauseError):
             self.read()
-        assert log_recovery.reset(self.log, to, begins={READER: replaced_log.begin})
+        assert log_recovery.reset(self.log, to, begins={READER: reader.begin_in_replaced_log})
         self.read()
 
     def found(self, source: int = 1) -> int:

@@ -11,8 +11,8 @@ from jetbridge.control.models import Workspace
 from jetbridge.delivery import log_recovery
 from jetbridge.delivery.log_recovery import Loss, Reset
 from jetbridge.eventlog.base import EventLog
-from jetbridge.source_schema import replaced_log
-from jetbridge.source_schema.reader import READER
+from jetbridge.source_schema.models import READER
+from jetbridge.source_schema.reader import begin_in_replaced_log
 
 
 def reset_positions(who: str, event_log: EventLog, to: datetime) -> list[Reset]:
@@ -20,7 +20,7 @@ def reset_positions(who: str, event_log: EventLog, to: datetime) -> list[Reset]:
 
     Each reader in a transaction of its own.
     """
-    moved = log_recovery.reset(event_log, to, begins={READER: replaced_log.begin})
+    moved = log_recovery.reset(event_log, to, begins={READER: begin_in_replaced_log})
     if moved:
         _audit(who, "installation.positions-reset", {"readers": [each.consumer for each in moved]})
     return moved

@@ -1,9 +1,12 @@
-"""Tables of the schema. Hot statements on them are SQL in `schema_counts.py`.
+"""Tables of the schema. Hot statements on them are SQL in `reader.py`.
 
 Plain numbers instead of foreign keys, as in delivery: a source may go while its records are still in the log.
 """
 
 from django.db import models
+
+#: The consumer that keeps the schema, by its name in `ConsumerOffset`.
+READER = "schema"
 
 
 class MetricBucket(models.Model):

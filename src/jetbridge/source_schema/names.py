@@ -66,19 +66,15 @@ def names_of(body: bytes, call_type: str) -> Iterator[tuple[str, int]]:
     """Traits and properties with the kinds of their values, the nested ones left out. The traits of an Identify are
     those that destinations read (`spec.person`).
     """
-    found = _names(body)
-    if call_type == "identify" and not found.traits:
-        yield from _names_in_context(body)
-    for part in (found.traits, found.properties):
+    names = _names(body)
+    if call_type == "identify" and not names.traits:
+        context = _context_traits(body).context
+        if context and isinstance(context.traits, dict):
+            for name, value in context.traits.items():
+                yield name[:NAME_LENGTH], _KINDS.get(msgspec.json.encode(value)[0], _NUMBER)
+    for part in (names.traits, names.properties):
         for name, value in (part or {}).items():
             yield name[:NAME_LENGTH], _KINDS.get(memoryview(value)[0], _NUMBER)
-
-
-def _names_in_context(body: bytes) -> Iterator[tuple[str, int]]:
-    context = _context_traits(body).context
-    if context and isinstance(context.traits, dict):
-        for name, value in context.traits.items():
-            yield name[:NAME_LENGTH], _KINDS.get(msgspec.json.encode(value)[0], _NUMBER)
 
 
 def kind_names(kinds: int) -> list[str]:

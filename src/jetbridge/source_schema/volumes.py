@@ -12,10 +12,8 @@ from django.db.models import OuterRef, Q, Subquery, Sum
 from jetbridge.control.models import Source
 from jetbridge.delivery.models import ConsumerOffset
 from jetbridge.eventlog.base import EventLog, PositionRange
-from jetbridge.source_schema.models import MetricBucket
+from jetbridge.source_schema.models import READER, MetricBucket
 
-#: Minutes that are kept for charts; those whose records are still in the log stay longer.
-KEPT = 14 * 24 * 60
 HOUR, DAY = 60, 24 * 60
 #: Rows that are fetched at once while looking back.
 CHUNK = 500
@@ -55,7 +53,7 @@ def lately(sources: Collection[int]) -> dict[int, Lately]:
 
 
 def last_received(sources: Collection[int]) -> dict[int, int]:
-    """When each source was last heard of (ms), as far as minutes are kept. One query."""
+    """When the newest record of each source was received (ms), as far as minutes are kept. One query."""
     newest = (
         MetricBucket.objects.filter(source_id=OuterRef("pk"))
         .order_by("-last", "-minute")
@@ -63,6 +61,25 @@ def last_received(sources: Collection[int]) -> dict[int, int]:
     )
     rows = Source.objects.filter(id__in=sources).annotate(at=Subquery(newest)).exclude(at=None)
     return dict(rows.values_list("id", "at"))
+
+
+class LastSeen:
+    """When a source last sent something, known only when it is certain: our own lag must not raise an alert of silence.
+
+    Called now and then: it knows when all has been read that was in the log at the call before.
+    """
+
+    def __init__(self, event_log: EventLog) -> None:
+        self._event_log = event_log
+        self._end_before: int | None = None
+
+    def __call__(self, sources: Collection[int]) -> dict[int, int] | None:
+        """Source id -> time (ms), without sources that never sent anything; None if it is not known."""
+        end_before, self._end_before = self._end_before, self._event_log.counts().end
+        position = ConsumerOffset.objects.filter(consumer=READER).values_list("position", flat=True).first()
+        if end_before is None or position is None or position < end_before:
+            return None
+        return last_received(sources)
 
 
 def time_series(source: int, since: int, step: int) -> list[Point]:
@@ -83,13 +100,6 @@ def scan_ranges(source: int, before: int, reader: str) -> Iterator[PositionRange
     """
     seen = ConsumerOffset.objects.filter(consumer=reader).values_list("position", flat=True).first() or 0
     yield from _joined(PositionRange(min(seen, before - 1), before - 1), _rows(source, before))
-
-
-def trim(event_log: EventLog) -> None:
-    """Let go of minutes that are too old for charts and whose records have left the log."""
-    oldest = event_log.read(0, limit=1)
-    first = oldest[0].position if oldest else event_log.counts().end + 1
-    MetricBucket.objects.filter(minute__lt=now() - KEPT, last__lt=first).delete()
 
 
 def _rows(source: int, before: int) -> Iterator[tuple[int, int]]:

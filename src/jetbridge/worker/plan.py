@@ -31,8 +31,8 @@ from jetbridge.jobs import tasks
 from jetbridge.privacy.erasure import Eraser, ErasureHandler
 from jetbridge.services import task_types as destination_tasks
 from jetbridge.services.queries import health
-from jetbridge.source_schema.last_seen import LastSeen
 from jetbridge.source_schema.reader import SchemaReader
+from jetbridge.source_schema.volumes import LastSeen
 
 #: Name -> what the thread is made from, and what it runs; for `Threads.keep`.
 ThreadSpecs = dict[str, tuple[object, Runnable]]

@@ -26,7 +26,7 @@ from jetbridge.services.queries.message_rows import Row, RowPresenter
 from jetbridge.services.queries.messages import PAGES, ROWS, page_of
 from jetbridge.services.queries.search_params import OUTCOMES, TYPES, SearchParams
 from jetbridge.source_schema import volumes
-from jetbridge.source_schema.reader import READER
+from jetbridge.source_schema.models import READER
 from jetbridge.spec.untrusted import whole_number
 
 #: How many messages are watched until their outcomes are final, and for how long.

@@ -22,7 +22,7 @@ from jetbridge.routing.properties import WHOLE, WITH_TRAITS
 from jetbridge.services import sources as source_services
 from jetbridge.source_schema.models import NameRow
 from jetbridge.source_schema.names import kind_names
-from jetbridge.source_schema.schema_counts import NAMES_KEPT
+from jetbridge.source_schema.reader import NAMES_KEPT
 from jetbridge.spec.person import carries_consent
 
 #: Rows of one table; a filter finds the others.

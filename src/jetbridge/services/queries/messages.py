@@ -11,7 +11,7 @@ from jetbridge.eventlog.scan_backwards import ScanLimit, ScanResult, scan_backwa
 from jetbridge.services.queries.message_rows import Row, RowPresenter
 from jetbridge.services.queries.search_params import SearchParams
 from jetbridge.source_schema import volumes
-from jetbridge.source_schema.reader import READER
+from jetbridge.source_schema.models import READER
 
 ROWS = 50
 #: Whatever is searched for, a page costs no more than this.
