@@ -216,17 +216,3 @@ def test_a_store_at_work_is_not_damaged(bench: EngageBench) -> None:
     bench.run()
     assert bench.query("SELECT * FROM event")
     assert not store.is_damaged(bench.file)
-
-
-def test_a_store_from_before_a_column_gets_it(bench: EngageBench) -> None:
-    bench.define("pro", {"trait": "plan", "op": "=", "value": "pro"})
-    bench.identify("u1", plan="pro")
-    bench.run()
-    bench.crash()
-    with closing(sqlite3.connect(bench.file)) as connection:
-        for table in ("membership", "computed"):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN since")
-    bench.identify("u2", plan="pro")
-    bench.run()
-    assert bench.members("pro") == {"u1", "u2"}
-    assert bench.query("SELECT since FROM membership ORDER BY profile") == [(0,), (bench.now,)]

@@ -52,9 +52,7 @@ CREATE TABLE IF NOT EXISTS computed (
     PRIMARY KEY (trait, profile)
 ) WITHOUT ROWID;
 """
-
-#: `event`, `membership` and `computed` are read by compiled
-#: statements. Times are in ms since 1970.
+#: Times are in ms since 1970.
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 -- Of memberships: members, and those who will be or no longer be by time alone; nobody else has a row. Of computed values: one
@@ -119,6 +117,24 @@ _INSTRUCTIONS = 10_000
 PERSON_SECONDS = 5.0
 
 
+def json_list(values: Iterable[object]) -> str:
+    """For `json_each`."""
+    return msgspec.json.encode(list(values)).decode()
+
+
+def number(connection: sqlite3.Connection, statement: str) -> int:
+    """The one value of a SELECT; 0 for NULL."""
+    return connection.execute(statement).fetchone()[0] or 0
+
+
+def moment(ms: int | None) -> datetime | None:
+    """None for 0, which stands for a moment that is not known."""
+    return datetime.fromtimestamp(ms / 1_000, UTC) if ms else None
+
+
+# ---- the file
+
+
 def path(home: Path, workspace: int) -> Path:
     return home / f"engage-{workspace}.db"
 
@@ -129,11 +145,7 @@ def open_for_writing(file: Path) -> sqlite3.Connection:
         _remove_beside(file)
     connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.executescript(WRITER_PRAGMAS)
-    has_people = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'profile'").fetchone()
-    connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {'' if has_people else PEOPLE} COMMIT;")
-    for table in ("membership", "computed"):
-        if "since" not in {column[1] for column in connection.execute(f"PRAGMA table_info({table})")}:
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN since INTEGER NOT NULL DEFAULT 0")
+    connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {PEOPLE} COMMIT;")
     dialect.prepare(connection)
     return connection
 
@@ -203,6 +215,9 @@ def damaged_copy(file: Path) -> Path:
     return file.with_name(f"{file.name}.damaged")
 
 
+# ---- writing
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
@@ -242,11 +257,32 @@ class Meta:
             self.set(**{name: self.number(name) + number})
 
 
+def drop_definition(connection: sqlite3.Connection, key: str) -> None:
+    """Forget a definition, or a version of it that is being computed. `Evaluator.clean` deletes its rows."""
+    connection.execute("DELETE FROM definition WHERE key = ?", [key])
+    connection.execute("INSERT OR IGNORE INTO dropped VALUES (?)", [key])
+
+
+@dataclass
+class Changes:
+    """What messages and time have changed, as profiles that are evaluated for it."""
+
+    #: For every definition: new ones, those with new identifiers, survivors of merges.
+    all: set[int] = field(default_factory=set)
+    events: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    #: By the name at the top of the traits.
+    traits: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    #: By the key under which the rows of a definition stand.
+    due: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+
+# ---- reading
+
+
 @contextmanager
 def open_for_reading(home: Path, workspace: int | None) -> Iterator[sqlite3.Connection | None]:
     """A snapshot for pages, API and commands; None where nothing was computed yet."""
-    file = path(home, workspace or 0)
-    if not file.exists():
+    if workspace is None or not (file := path(home, workspace)).exists():
         yield None
         return
     connection = sqlite3.connect(
@@ -267,29 +303,8 @@ def open_for_reading(home: Path, workspace: int | None) -> Iterator[sqlite3.Conn
         connection.close()
 
 
-def json_list(values: Iterable[object]) -> str:
-    """For `json_each`."""
-    return msgspec.json.encode(list(values)).decode()
-
-
-@dataclass
-class Changes:
-    """What messages and time have changed, as profiles that are evaluated for it."""
-
-    #: For every definition: new ones, those with new identifiers, survivors of merges.
-    all: set[int] = field(default_factory=set)
-    events: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    #: By the name at the top of the traits.
-    traits: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    #: By the key under which the rows of a definition stand.
-    due: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-
-
 class QueryTimeoutError(JetbridgeError):
     """The answer would take longer than a person waits."""
-
-
-# ---- reading the store
 
 
 @contextmanager
@@ -312,9 +327,6 @@ class Identifier(NamedTuple):
 
     type: str
     value: str
-
-
-# ---- people
 
 
 def find_profile(connection: sqlite3.Connection, person: str) -> int | None:
@@ -378,19 +390,3 @@ def computed_values(connection: sqlite3.Connection, key: str, profiles: Sequence
         (key, json_list(profiles)),
     )
     return {id_: msgspec.json.decode(value) for id_, value in rows}
-
-
-def number(connection: sqlite3.Connection, statement: str) -> int:
-    """The one value of a SELECT; 0 for NULL."""
-    return connection.execute(statement).fetchone()[0] or 0
-
-
-def moment(ms: int | None) -> datetime | None:
-    """None for 0, which stands for a moment that is not known."""
-    return datetime.fromtimestamp(ms / 1_000, UTC) if ms else None
-
-
-def drop_definition(connection: sqlite3.Connection, key: str) -> None:
-    """Forget a definition, or a version of it that is being computed. `Evaluator.clean` deletes its rows."""
-    connection.execute("DELETE FROM definition WHERE key = ?", [key])
-    connection.execute("INSERT OR IGNORE INTO dropped VALUES (?)", [key])

@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ("enabled", models.BooleanField(default=True)),
                 ("retention_days", models.IntegerField(default=1095)),
                 ("history_requested_at", models.DateTimeField(null=True)),
+                ("store_id", models.CharField(default="", editable=False, max_length=32)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("excluded_sources", models.ManyToManyField(related_name="+", to="control.source")),
                 (
