@@ -11,7 +11,7 @@ from jetbridge.integrations.mailjet.api.client import PAGE_ROWS, MailjetClient
 from jetbridge.integrations.mailjet.api.errors import AlreadyExists
 from jetbridge.integrations.mailjet.api.resources import CONTACT, CONTACTDATA, LISTRECIPIENT, Listing
 
-from .answers import answer_named
+from .responses import response_named
 
 API_KEY, SECRET_KEY = "a1b2c3d4a1b2c3d4a1b2c3d4a1b2c3d4", "5ec2e75ec2e75ec2e75ec2e75ec2e75e"
 LIST = {"Address": "twkgdlfxg", "CreatedAt": "2020-11-06T13:38:49Z", "ID": 38778, "IsDeleted": False,
@@ -371,7 +371,7 @@ def test_what_mailjet_does_not_have_is_none_or_empty(mailjet: Any, client: Mailj
 
 
 def test_an_address_that_mailjet_does_not_take_has_no_contact(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(400, answer_named("non-email path key").body)
+    mailjet.answer(400, response_named("non-email path key").body)
     assert client.contact("odd@b.com") is None
 
 

@@ -17,7 +17,7 @@ from jetbridge.integrations.mailjet.api.errors import (
     rule_of,
 )
 
-from .answers import ANSWERS, Recorded, answer_named
+from .responses import RESPONSES, Recorded, response_named
 
 #: Every status and body that anybody has recorded or documented, by name.
 KNOWN = {
@@ -32,7 +32,7 @@ KNOWN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("recorded", ANSWERS, ids=lambda recorded: recorded.name)
+@pytest.mark.parametrize("recorded", RESPONSES, ids=lambda recorded: recorded.name)
 def test_an_answer_becomes_what_happens_next(mailjet: Any, client: MailjetClient, recorded: Recorded) -> None:
     mailjet.answer(recorded.status, recorded.body, Content_Type=recorded.content_type)
     try:
@@ -49,12 +49,12 @@ def test_an_answer_becomes_what_happens_next(mailjet: Any, client: MailjetClient
 
 
 def test_every_known_answer_has_a_case() -> None:
-    assert {each.name for each in ANSWERS if each.source != "X"} == KNOWN
-    assert len({each.name for each in ANSWERS}) == len(ANSWERS)
+    assert {each.name for each in RESPONSES if each.source != "X"} == KNOWN
+    assert len({each.name for each in RESPONSES}) == len(RESPONSES)
 
 
 def test_every_row_of_the_table_has_a_case() -> None:
-    met = {rule_of(Response("GET /", each.status, each.content_type, each.body)).case for each in ANSWERS}
+    met = {rule_of(Response("GET /", each.status, each.content_type, each.body)).case for each in RESPONSES}
     assert met == {rule.case for rule in RULES}
 
 
@@ -63,7 +63,7 @@ def test_every_row_says_what_happens_next() -> None:
 
 
 def test_refused_properties_are_named_with_mailjets_words(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(400, answer_named("managecontact, bad properties").body)
+    mailjet.answer(400, response_named("managecontact, bad properties").body)
     with pytest.raises(PropertiesRejected) as caught:
         client.managecontact(1, {"Email": "user@example.com", "Action": "addnoforce"})
     assert caught.value.properties == {
@@ -73,7 +73,7 @@ def test_refused_properties_are_named_with_mailjets_words(mailjet: Any, client: 
 
 
 def test_refused_properties_are_found_under_error_message_too(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(400, answer_named("bad properties as the docs print it").body)
+    mailjet.answer(400, response_named("bad properties as the docs print it").body)
     with pytest.raises(PropertiesRejected) as caught:
         client.managecontact(1, {})
     assert set(caught.value.properties) == {"plan", "age"}
@@ -81,14 +81,14 @@ def test_refused_properties_are_found_under_error_message_too(mailjet: Any, clie
 
 @pytest.mark.parametrize("name", ["managecontactslists, bad list", "bad list as the docs print it"])
 def test_refused_lists_are_named_by_id(mailjet: Any, client: MailjetClient, name: str) -> None:
-    mailjet.answer(400, answer_named(name).body)
+    mailjet.answer(400, response_named(name).body)
     with pytest.raises(ListsRejected) as caught:
         client.managecontactslists("user@example.com", {123: "addnoforce"})
     assert caught.value.lists == {123: "List ID 123 is invalid or deleted"}
 
 
 def test_the_sentence_says_which_call_and_quotes_mailjet(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(404, answer_named("unknown object").body)
+    mailjet.answer(404, response_named("unknown object").body)
     with pytest.raises(NotFound) as caught:
         client.managecontact(77, {})
     assert str(caught.value) == (
@@ -98,7 +98,7 @@ def test_the_sentence_says_which_call_and_quotes_mailjet(mailjet: Any, client: M
 
 
 def test_retry_after_is_passed_on(mailjet: Any, client: MailjetClient) -> None:
-    mailjet.answer(429, answer_named("rate limited").body, Retry_After="7")
+    mailjet.answer(429, response_named("rate limited").body, Retry_After="7")
     with pytest.raises(TransientError) as caught:
         client.user()
     assert caught.value.retry_after_seconds == 7.0

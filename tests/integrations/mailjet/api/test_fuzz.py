@@ -14,7 +14,7 @@ from jetbridge.http.client import LONGEST_RETRY_AFTER_SECONDS, retry_after_secon
 from jetbridge.integrations.mailjet.api import client, resources
 from jetbridge.integrations.mailjet.api.errors import ListsRejected, PropertiesRejected, Response, error_of
 
-from .answers import ANSWERS
+from .responses import RESPONSES
 
 ROWS = [
     row
@@ -42,7 +42,7 @@ RETRY_AFTERS = mk.one_of(
 
 
 def as_recorded(random: Random) -> bytes:
-    body = random.choice(ANSWERS).body
+    body = random.choice(RESPONSES).body
     return body if random.random() < 0.2 else made_up.damaged(random, body)
 
 

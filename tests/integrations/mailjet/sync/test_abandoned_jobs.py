@@ -9,7 +9,7 @@ from jetbridge.integrations.mailjet.models import Job
 from jetbridge.integrations.mailjet.sync import bulk_jobs
 
 from .conftest import Bridge
-from .test_patience import fault, mend
+from .test_retry_deadline import fault, mend
 from .test_trouble import people
 
 

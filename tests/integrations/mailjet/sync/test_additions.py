@@ -20,7 +20,7 @@ from .test_engage import Sender
 from .test_engage import _account as account_of
 from .test_engage import _filtered as filtered
 from .test_engage import _subscribed as subscribed
-from .test_patience import fault, mend
+from .test_retry_deadline import fault, mend
 
 #: Sent one by one, and in a job.
 FEW, MANY = 2, 30

@@ -29,7 +29,7 @@ from jetbridge.spec.message import EngageTarget, Message, encode
 from jetbridge.spec.person import Identity
 
 from .conftest import NOON, Bridge
-from .test_forget import everything_stored, forget
+from .test_erasure import everything_stored, forget
 from .test_lists_gone import choose
 from .test_owners import EMAILS, Delivery, Mailjet, deliveries
 from .test_replay import Call, MergedState

@@ -16,7 +16,7 @@ from jetbridge.integrations.mailjet.models import Contact
 from jetbridge.integrations.mailjet.sync import account as account_
 
 from .conftest import Bridge, TwoLists
-from .test_patience import fault, mend
+from .test_retry_deadline import fault, mend
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from jetbridge.delivery.report import report
 from jetbridge.errors import ConfigurationError
 from jetbridge.services import removal
 
-from .test_forget import forget
+from .test_erasure import forget
 
 
 def remove(bridge: Any) -> None:

@@ -1,4 +1,4 @@
-"""Mailjet's answers as they were recorded, with what each has to become: data for tests on every level.
+"""Mailjet's responses as they were recorded, with what each has to become: data for tests on every level.
 
 `source` says where a body comes from: R real traffic or a body pasted by a user, D Mailjet's docs, S tests of
 Mailjet's own clients, P third-party code, X nobody's record but ours to expect.
@@ -70,7 +70,7 @@ _EMPTY_MANAGECONTACT = {
 }
 _PROXY = b"<html><head><title>404 Not Found</title></head><body><center>nginx</center></body></html>"
 
-ANSWERS = (
+RESPONSES = (
     # Success
     Recorded("200", "R", 200, JSON, b'{ "Count" : 0, "Data" : [], "Total" : 0 }', None, "DONE", ""),
     Recorded("200 of a v4 deletion, empty", "R", 200, JSON_V4, b"", None, "DONE", ""),
@@ -151,5 +151,5 @@ ANSWERS = (
 )  # fmt: skip
 
 
-def answer_named(name: str) -> Recorded:
-    return next(each for each in ANSWERS if each.name == name)
+def response_named(name: str) -> Recorded:
+    return next(each for each in RESPONSES if each.name == name)

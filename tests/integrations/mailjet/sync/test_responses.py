@@ -12,7 +12,7 @@ from jetbridge.integrations.mailjet.api.errors import AlreadyExists, EmailReject
 from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.integrations.mailjet.sync import bulk_jobs
 
-from ..api.answers import ANSWERS, Recorded, answer_named  # noqa: TID252 - tests are no package
+from ..api.responses import RESPONSES, Recorded, response_named  # noqa: TID252 - tests are no package
 from .conftest import Bridge
 from .played import FOREVER, PlayedMailjet, playing
 
@@ -43,12 +43,12 @@ def play(played: PlayedMailjet, call: str, recorded: Recorded, times: int = FORE
 
 
 def of_kind(*kinds: type[Exception]) -> Any:
-    found = [each for each in ANSWERS if each.kind in kinds]
+    found = [each for each in RESPONSES if each.kind in kinds]
     return pytest.mark.parametrize("recorded", found, ids=lambda recorded: recorded.name)
 
 
 def named(*names: str) -> Any:
-    found = [answer_named(name) for name in names]
+    found = [response_named(name) for name in names]
     return pytest.mark.parametrize("recorded", found, ids=lambda recorded: recorded.name)
 
 
@@ -186,7 +186,7 @@ def test_a_job_that_can_never_be_looked_at_is_given_up(
     bridge: Bridge, played: PlayedMailjet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk_jobs, "ABANDON_MS", 300)
-    play(played, JOB, answer_named("500"))
+    play(played, JOB, response_named("500"))
     send_many(bridge)
     assert (bridge.settle(40).delivered, played.count(MANAGECONTACT)) == (MANY, MANY)
 
@@ -194,7 +194,7 @@ def test_a_job_that_can_never_be_looked_at_is_given_up(
 def test_a_job_that_cannot_be_looked_at_delays_no_other_contact(
     bridge: Bridge, played: PlayedMailjet, eventually: Any
 ) -> None:
-    play(played, JOB, answer_named("500"))
+    play(played, JOB, response_named("500"))
     send_many(bridge)
     eventually(lambda: played.count(JOB), "the job is looked at")
     bridge.send("late", {"email": "late@b.com"})
@@ -253,7 +253,7 @@ def test_a_refusal_to_list_the_properties_is_no_contact_s_fault(
 
 
 def test_a_property_that_somebody_else_made_meanwhile_is_used(bridge: Bridge, played: PlayedMailjet) -> None:
-    play(played, CREATE_PROPERTY, answer_named("duplicate property"), times=1)
+    play(played, CREATE_PROPERTY, response_named("duplicate property"), times=1)
     bridge.mailjet.create_contactmetadata("plan", "str")
     played.answer(LIST_PROPERTIES, 200, b'{"Count":0,"Data":[],"Total":0}', times=1)
     bridge.send("u1", {"email": "a@b.com", "plan": "pro"})

@@ -31,7 +31,7 @@ from jetbridge.privacy.models import Erasure
 from jetbridge.spec.person import Identity
 from jetbridge.worker.plan import erasure_handlers
 
-from .test_patience import fault, mend
+from .test_retry_deadline import fault, mend
 
 #: When the messages of a bridge begin.
 NOON_MS = 1_793_534_400_000
