@@ -101,9 +101,10 @@ class MailjetDestination:
         """Nothing is kept open."""
 
     def _merge(self, items: Sequence[DeliveryItem], counts: DeliveryCounts) -> None:
-        # Segment's `delete` calls are pending until everything else is done.
-        erasure.request_by_calls(self._workspace, self._destination, items, counts)
-        pairs = self._read([item for item in items if item.message.type != "delete"], counts)
+        identifies = [item for item in items if item.message.type != "delete"]
+        if len(identifies) < len(items):  # Segment's `delete` calls are pending until everything else is done
+            erasure.request_by_calls(self._workspace, self._destination, items, counts)
+        pairs = self._read(identifies, counts)
         people = self._load_people(pairs)
         addressed = self._addressed(pairs, people, counts)
         moves = moves_of(people.values(), [change for _, change in pairs])

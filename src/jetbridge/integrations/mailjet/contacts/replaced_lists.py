@@ -42,11 +42,8 @@ def learn(account: int, list_id: int, waiting: Iterable[Pending]) -> bool:
     return bool(replaced)
 
 
-def follow(account: int, contacts: Sequence[Contact]) -> list[Contact]:
-    """Due contacts, of which nothing waits any more for a list that was replaced."""
-    replaced = queries.replaced_lists(account)
-    if not replaced:
-        return list(contacts)
+def follow(account: int, contacts: Sequence[Contact], replaced: dict[int, dict[int, int]]) -> list[Contact]:
+    """Due contacts, of which nothing waits any more for a list that was `replaced` (`queries.replaced_lists`)."""
     concerned = []
     for contact in contacts:
         parked = contact.desired.parked.items()

@@ -262,7 +262,9 @@ class Reconciler:
         self._lists = lists
 
     def _send_rows(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        due = replaced_lists.follow(self._account.id, [Contact.of_row(row) for row in rows])
+        due = [Contact.of_row(row) for row in rows]
+        if replaced := queries.replaced_lists(self._account.id):
+            due = replaced_lists.follow(self._account.id, due, replaced)
         current, joining = self._additions.without_ended(due)
         sendable, probes = self._queues.select_sendable(current)
         single_max = self._policy.single_max
