@@ -23,9 +23,9 @@ from jetbridge.control.people import Membership, Role, Session, User
 from jetbridge.engage.models import Space
 from jetbridge.eventlog.scan_backwards import ScanLimit
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
+from jetbridge.integrations.mailjet.services.accounts import join
 from jetbridge.services.queries import messages
 
 from ..chromium import ARGUMENTS, HELP, find  # noqa: TID252 - tests are no package
@@ -228,7 +228,7 @@ def _join(sandbox: str) -> Joined:
     customers = MailjetClient(sandbox, "public", "private").create_contactslist("Customers")
     spec = ConnectionSpec("Main", sandbox, "public", "private", customers.id, customers.name)
     with closing(SqliteEventLog(settings.CONFIG.log_path)) as event_log:
-        return provision.join(event_log, spec)
+        return join(event_log, spec)
 
 
 def session_of(user: User) -> str:

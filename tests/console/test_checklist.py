@@ -11,7 +11,8 @@ from jetbridge.delivery import ledger, metrics, pauses
 from jetbridge.delivery.base import DeliveryCounts
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.base import SetupStep
-from jetbridge.integrations.mailjet import accounts, provision
+from jetbridge.integrations.mailjet import accounts
+from jetbridge.integrations.mailjet.services.accounts import add_account
 from jetbridge.services.queries.setup_steps import steps_of
 
 from .delivered import Joined, identify, join
@@ -52,9 +53,7 @@ def test_an_empty_workspace_is_led_to_the_forms(people: Any) -> None:
 
 
 def test_an_account_leads_to_its_list_and_a_list_to_its_key(people: Any, event_log: SqliteEventLog) -> None:
-    account = provision.add_account(
-        event_log, people.workspace, "http://127.0.0.1:9", "public", "private", name=""
-    )
+    account = add_account(event_log, people.workspace, "http://127.0.0.1:9", "public", "private", name="")
     step = steps(people)["connect"]
     page = f"/w/{people.workspace.id}/app-connections/{account.id}/"
     assert (done(people), step.action, step.href) == (["account"], "Choose the list", page)

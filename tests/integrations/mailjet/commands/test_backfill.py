@@ -10,11 +10,12 @@ from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.base import EMAIL_EVENT
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import connect, provision
+from jetbridge.integrations.mailjet import connect
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.connect import ConnectionSpec
 from jetbridge.integrations.mailjet.events.backfill import Job
 from jetbridge.integrations.mailjet.models import Backfill
+from jetbridge.integrations.mailjet.services.accounts import add_account
 
 if TYPE_CHECKING:
     from conftest import Jetbridge
@@ -120,7 +121,7 @@ def test_a_destination_of_the_events_names_the_account(
     jetbridge: "Jetbridge", client: MailjetClient, event_log: SqliteEventLog
 ) -> None:
     first = MailjetAccount.objects.get()
-    provision.add_account(event_log, first.workspace, client.api_url, "other", "private")
+    add_account(event_log, first.workspace, client.api_url, "other", "private")
     several = jetbridge(*BACKFILL, "--dry-run")
     assert several.status == 1
     assert "Say which with --account: 1 (Mailjet public), 2 (Mailjet other)." in several.err

@@ -24,8 +24,9 @@ from tests.console.conftest import (
 from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.control.people import AuditEntry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import accounts, contacts_lists, provision
+from jetbridge.integrations.mailjet import accounts, contacts_lists
 from jetbridge.integrations.mailjet.api.client import MailjetClient
+from jetbridge.integrations.mailjet.services.accounts import add_account
 
 #: Nobody answers there.
 NOBODY = "http://127.0.0.1:9"
@@ -87,14 +88,14 @@ def mailjet(sandbox: str) -> MailjetClient:
 
 @pytest.fixture
 def page(people: Any, client_of: Any, event_log: SqliteEventLog, sandbox: str) -> AccountPage:
-    account = provision.add_account(event_log, people.workspace, sandbox, "public", "private", name="Shop")
+    account = add_account(event_log, people.workspace, sandbox, "public", "private", name="Shop")
     return AccountPage(account, client_of("editor"))
 
 
 @pytest.fixture
 def silent(people: Any, client_of: Any, event_log: SqliteEventLog) -> AccountPage:
     """An account whose Mailjet does not answer."""
-    account = provision.add_account(event_log, people.workspace, NOBODY, "public", "private", name="Shop")
+    account = add_account(event_log, people.workspace, NOBODY, "public", "private", name="Shop")
     return AccountPage(account, client_of("editor"))
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from jetbridge.control.models import AppConnection
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import accounts, provision
+from jetbridge.integrations.mailjet import accounts
+from jetbridge.integrations.mailjet.services.accounts import add_account
+from jetbridge.integrations.mailjet.services.email_events import send_events
 from jetbridge.services import new_destinations
 
 NOBODY = "http://127.0.0.1:9"
@@ -53,7 +55,7 @@ def test_an_account_of_another_workspace_is_not_there(
 def test_an_app_connection_of_another_account_is_not_there(
     silent: Any, connection: AppConnection, event_log: SqliteEventLog
 ) -> None:
-    other = provision.add_account(event_log, silent.account.workspace, NOBODY, "other", "private")
+    other = add_account(event_log, silent.account.workspace, NOBODY, "other", "private")
     assert replace(silent, account=other).post(f"{connection.id}/key").status_code == 404
     assert "Customers" not in replace(silent, account=other).read(f"lists?connection={connection.id}")
 
@@ -70,10 +72,10 @@ def test_the_pages_need_the_same_queries_for_one_and_for_many(
 
     values = {"apiKey": connection.authentication_key, "listId": "7"}
     new_destinations.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[])
-    provision.send_events(event_log, silent.account, {"writeKey": "w"}, enabled=True)
+    send_events(event_log, silent.account, {"writeKey": "w"}, enabled=True)
     before = needed()
     for number in range(5):
         accounts.connect_list(silent.account, 100 + number, f"List {number}")
-        provision.add_account(event_log, silent.account.workspace, NOBODY, f"key{number}", "private")
+        add_account(event_log, silent.account.workspace, NOBODY, f"key{number}", "private")
         new_destinations.add(event_log, silent.account.workspace, "mailjet", "M", values, sources=[])
     assert needed() == before

@@ -19,7 +19,6 @@ from jetbridge.control.models import MailjetAccount, Workspace
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import EMAIL_EVENT, Entry, Record
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api import resources as rows
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES, parse
@@ -33,6 +32,7 @@ from jetbridge.integrations.mailjet.events.message_history import MISSING, MISSI
 from jetbridge.integrations.mailjet.events.reader import opt_out_of
 from jetbridge.integrations.mailjet.events.track import email_event_to_track
 from jetbridge.integrations.mailjet.models import Backfill, State
+from jetbridge.integrations.mailjet.services.accounts import add_account
 from jetbridge.privacy import suppression
 from jetbridge.spec.person import Identity
 
@@ -99,7 +99,7 @@ class Shop:
 def shop(client: MailjetClient, event_log: SqliteEventLog) -> Shop:
     client._transport.call("DELETE", "/sandbox/faults")
     workspace = Workspace.objects.create(name="Shop")
-    account = provision.add_account(event_log, workspace, client.api_url, "key", "secret")
+    account = add_account(event_log, workspace, client.api_url, "key", "secret")
     list_id = client.create_contactslist("Customers").id
     for number in range(20):
         client.managecontact(list_id, {"Email": f"P{number}@Example.com", "Action": "addforce"})

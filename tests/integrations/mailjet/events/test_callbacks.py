@@ -8,7 +8,6 @@ from jetbridge.control import directory
 from jetbridge.control.models import Workspace
 from jetbridge.errors import PauseError
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.api.client import MailjetClient
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.mailjet.events.callbacks import (
@@ -20,6 +19,7 @@ from jetbridge.integrations.mailjet.events.callbacks import (
     remove,
     why_unreachable,
 )
+from jetbridge.integrations.mailjet.services.accounts import add_account
 
 URL = events_url("http://127.0.0.1:9", "t0ken")  # nobody listens there
 OLD_HOST = events_url("http://localhost:9999", "t0ken")
@@ -164,7 +164,7 @@ def test_other_addresses_are(here: str, there: str) -> None:
 
 def keeper_of(client: MailjetClient, event_log: SqliteEventLog) -> CallbackRegistrar:
     workspace = Workspace.objects.create(name="Shop")
-    provision.add_account(event_log, workspace, client.api_url, "key", "secret")
+    add_account(event_log, workspace, client.api_url, "key", "secret")
     [account] = directory.load_accounts()
     return CallbackRegistrar(client, URL, replace(account, name="Shop"), event_log)
 

@@ -14,9 +14,10 @@ from jetbridge.delivery.models import ConsumerOffset, DeliveryRecordRow, destina
 from jetbridge.delivery.report import report
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import accounts, provision, removed_accounts
+from jetbridge.integrations.mailjet import accounts, removed_accounts
 from jetbridge.integrations.mailjet.definition import MAILJET
 from jetbridge.integrations.mailjet.models import Contact, Person, RejectedValue
+from jetbridge.integrations.mailjet.services.accounts import add_account, remove_account
 from jetbridge.services import new_destinations, removal
 from jetbridge.spec.message import Message, encode
 
@@ -60,7 +61,7 @@ class Shop:
 def shop(event_log: SqliteEventLog) -> Shop:
     workspace = Workspace.objects.create(name="Shop")
     website = Source.objects.create(workspace=workspace, kind="http", name="Website")
-    account = provision.add_account(event_log, workspace, "http://127.0.0.1:9", "public", "private")
+    account = add_account(event_log, workspace, "http://127.0.0.1:9", "public", "private")
     connection = accounts.connect_list(account, 7, "Customers")
     values = {"apiKey": connection.authentication_key, "listId": "7"}
     row = new_destinations.add(event_log, workspace, "mailjet", "Mailjet", values, sources=[website])
@@ -77,7 +78,7 @@ def shop(event_log: SqliteEventLog) -> Shop:
 def test_contact_state_goes_and_what_waits_fails(shop: Shop) -> None:
     [before] = report(shop.log.counts)
     assert (before.received, before.in_flight, Contact.objects.count()) == (3, 3, 3)
-    provision.remove_account(shop.account)
+    remove_account(shop.account)
     removed_accounts.sweep(threading.Event())
     assert [table.objects.count() for table in (Contact, Person, RejectedValue)] == [0, 0, 0]
     [after] = report(shop.log.counts)
@@ -89,7 +90,7 @@ def test_contact_state_goes_and_what_waits_fails(shop: Shop) -> None:
 
 def test_a_contact_that_cannot_be_read_goes_as_well(shop: Shop) -> None:
     Contact.objects.filter(email="1@example.com").update(desired=b"[]")
-    provision.remove_account(shop.account)
+    remove_account(shop.account)
     removed_accounts.sweep(threading.Event())
     assert Contact.objects.count() == 0
     [after] = report(shop.log.counts)
@@ -104,20 +105,20 @@ def test_accounts_that_are_there_keep_everything(shop: Shop) -> None:
 
 
 def test_the_reader_of_its_events_no_longer_keeps_the_log(shop: Shop) -> None:
-    provision.remove_account(shop.account)
+    remove_account(shop.account)
     removed_accounts.sweep(threading.Event())
     assert list(ledger.positions()) == [destination_consumer(shop.destination.id)]
 
 
 def test_nothing_of_anybody_stays_for_a_destination_that_was_removed_as_well(shop: Shop) -> None:
-    provision.remove_account(shop.account)
+    remove_account(shop.account)
     removal.remove(Destination.objects.get())
     removed_accounts.sweep(threading.Event())
     assert DeliveryRecordRow.objects.count() == Contact.objects.count() == 0
 
 
 def test_a_sweep_that_was_stopped_is_taken_up_again(shop: Shop) -> None:
-    provision.remove_account(shop.account)
+    remove_account(shop.account)
     stop = threading.Event()
     stop.set()
     removed_accounts.sweep(stop)

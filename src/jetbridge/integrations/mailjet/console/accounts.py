@@ -16,7 +16,6 @@ from jetbridge.control.models import AppConnection, MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.control.secret_field import seal, unseal
 from jetbridge.errors import ConfigurationError, DeliveryError
-from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.accounts import NAME_LENGTH, masked
 from jetbridge.integrations.mailjet.api.client import SwappedKeys
 from jetbridge.integrations.mailjet.console import account_page
@@ -180,7 +179,7 @@ def remove(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
         context = {
             "account": account,
             "connections": account.app_connections.order_by("id"),
-            "dependents": provision.dependents(account),
+            "dependents": accounts.dependents(account),
         }
         return render(request, "mailjet/app_connections/remove.html", context)
     switched_off, left_to_do = accounts.remove(request.actor, account)

@@ -13,7 +13,6 @@ from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, QuerySchema, Timestamp, aware, example
 from jetbridge.control import processes
 from jetbridge.control.models import MailjetAccount
-from jetbridge.integrations.mailjet import provision
 from jetbridge.integrations.mailjet.accounts import accounts_of
 from jetbridge.integrations.mailjet.events import message_history
 from jetbridge.integrations.mailjet.events.callbacks import CallbackState
@@ -91,7 +90,7 @@ def change_email_events(request: ApiRequest, account: Id, body: EmailEventsPatch
     row = _find_account(request.auth, account)
     enabled = body.enabled
     if enabled is None:
-        enabled = any(destination.enabled for destination in provision.event_destinations(row)[:1])
+        enabled = any(destination.enabled for destination in email_events.event_destinations(row)[:1])
     values = email_events.settings_of(body.endpoint, body.events, unmasked("write_key", body.write_key, MASK))
     email_events.send(request.auth.actor, row, values, enabled=enabled)
     return _email_events(row)
@@ -114,7 +113,7 @@ def repair_event_callbacks(request: ApiRequest, account: Id) -> EventCallbacksOu
 
 
 def _email_events(row: MailjetAccount) -> EmailEventsOut:
-    destinations = provision.event_destinations(row)
+    destinations = email_events.event_destinations(row)
     values = destination_settings.values_of(destinations[0]) if destinations else {}
     events = [name for part in values.get("events", "").split(",") if (name := part.strip())]
     return EmailEventsOut(

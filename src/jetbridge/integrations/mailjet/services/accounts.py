@@ -1,4 +1,8 @@
-"""Mailjet accounts. A key pair is tried at Mailjet before it is kept."""
+"""Mailjet accounts. A key pair is tried at Mailjet before it is stored.
+
+A consumer begins at the log's end in the transaction that makes its row: nothing sent from then on is missed, and
+no worker sees a row without a consumer.
+"""
 
 from contextlib import suppress
 from typing import NamedTuple
@@ -7,15 +11,20 @@ from django.conf import settings
 from django.db import transaction
 
 from jetbridge.control.audit import Actor
-from jetbridge.control.models import Destination, MailjetAccount
+from jetbridge.control.models import Destination, MailjetAccount, Workspace
+from jetbridge.delivery import ledger
+from jetbridge.delivery.models import source_consumer
 from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.eventlog.base import EventLog
 from jetbridge.http.addresses import read_address
-from jetbridge.integrations.mailjet import accounts, contacts_lists, provision
+from jetbridge.integrations.mailjet import accounts, connect, contacts_lists, key_rotation
 from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.api.client import check_key_pair
 from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
 from jetbridge.integrations.mailjet.events import callbacks
+from jetbridge.integrations.mailjet.services import email_events
 from jetbridge.integrations.mailjet.verification.verify import Report, Verification
+from jetbridge.services import destination_settings, new_destinations
 from jetbridge.services.log import event_log
 from jetbridge.text import pasted
 
@@ -40,7 +49,7 @@ def add(
     url, api_key, secret_key = read_address(api_url), pasted(api_key), pasted(secret_key)
     check_key_pair(url, api_key, secret_key)
     with event_log() as log, transaction.atomic():
-        row = provision.add_account(log, actor.workspace, url, api_key, secret_key, name=name)
+        row = add_account(log, actor.workspace, url, api_key, secret_key, name=name)
         details: dict[str, object] = {"api address": row.api_url, "api key": masked(row.api_key)}
         if custom_id_is_user_id:
             accounts.set_custom_id_is_user_id(row, value=True)
@@ -92,7 +101,7 @@ def remove(actor: Actor, account: MailjetAccount) -> Removed:
     left = _remove_callbacks(account)
     with transaction.atomic():
         actor.audit("account.removed", account, {"api key": masked(account.api_key)})
-        switched_off = provision.remove_account(account)
+        switched_off = remove_account(account)
         for row in switched_off:
             actor.audit("destination.disabled", row, {"because": "its Mailjet account was removed"})
     return Removed(switched_off, left)
@@ -101,7 +110,7 @@ def remove(actor: Actor, account: MailjetAccount) -> Removed:
 def set_up(who: str, spec: ConnectionSpec) -> Joined:
     """Join a Segment workspace and a Mailjet account, both ways: rows that are there are used again."""
     with event_log() as log, transaction.atomic():
-        joined = provision.join(log, spec)
+        joined = join(log, spec)
         details = {
             "api key": masked(joined.account.api_key),
             "list": joined.connection.list_id,
@@ -109,6 +118,51 @@ def set_up(who: str, spec: ConnectionSpec) -> Joined:
         }
         Actor(joined.workspace, None, who).audit("account.set-up", joined.account, details)
     return joined
+
+
+def join(event_log: EventLog, spec: ConnectionSpec) -> Joined:
+    """Create what the spec names, or find it again."""
+    with transaction.atomic():
+        joined = connect.join(spec)
+        counts = (
+            event_log.counts()
+        )  # in the transaction: a consumer that is there must not move past this end meanwhile
+        for row in joined.destinations:
+            new_destinations.begin(row, counts)
+        ledger.begin(source_consumer(joined.account.event_source_id), counts)
+    return joined
+
+
+def add_account(
+    event_log: EventLog, workspace: Workspace, api_url: str, api_key: str, secret_key: str, *, name: str = ""
+) -> MailjetAccount:
+    """Raises ConfigurationError if the workspace has it already."""
+    counts = event_log.counts()
+    with transaction.atomic():
+        account = accounts.add_account(workspace, api_url, api_key, secret_key, name)
+        ledger.begin(source_consumer(account.event_source_id), counts)
+    return account
+
+
+@transaction.atomic
+def remove_account(account: MailjetAccount) -> list[Destination]:
+    """Remove an account. Destinations that can do nothing without it are switched off, and returned.
+
+    Nothing is changed at Mailjet.
+    """
+    idle = [row for row in dependents(account) if row.enabled]
+    for row in idle:
+        destination_settings.change(row.id, {}, enabled=False)
+    accounts.remove_account(account)
+    return idle
+
+
+def dependents(account: MailjetAccount) -> list[Destination]:
+    """Destinations that hold a key of the account, or get nothing but its email events."""
+    connections = account.app_connections.all()
+    of_keys = [row for connection in connections for row in key_rotation.destinations_with(connection)]
+    of_events = [row for row in email_events.event_destinations(account) if row.sources.count() == 1]
+    return of_keys + of_events
 
 
 def repair(actor: Actor, account: MailjetAccount, verification: Verification) -> Report:

@@ -8,14 +8,17 @@ from django.db import transaction
 
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, MailjetAccount
-from jetbridge.integrations.mailjet import contacts_lists, provision
+from jetbridge.eventlog.base import EventLog
+from jetbridge.integrations.mailjet import contacts_lists
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.events.callbacks import CallbackState
-from jetbridge.services import destinations
+from jetbridge.services import destination_settings, destinations, new_destinations
+from jetbridge.services.destination_settings import Change
 from jetbridge.services.log import event_log
 from jetbridge.spec.outgoing import EU, US
 
+SEGMENT = "segment"
 REGIONS = {"us": US, "eu": EU}
 
 
@@ -40,15 +43,36 @@ def settings_of(
 
 def send(actor: Actor, account: MailjetAccount, values: Mapping[str, str], *, enabled: bool) -> EventDelivery:
     """Start or stop sending the account's email events to Segment, with these settings."""
-    is_new = not provision.event_destinations(account)
+    is_new = not event_destinations(account)
     if is_new and not enabled:
         return EventDelivery(None, has_changed=False)
     with event_log() as log, transaction.atomic():
-        row, changes = provision.send_events(log, account, values, enabled=enabled)
+        row, changes = send_events(log, account, values, enabled=enabled)
         if is_new:
             actor.audit("destination.added", row, {"kind": row.kind, "sources": [str(account.event_source)]})
         destinations.note(actor, row, changes)
     return EventDelivery(row, is_new or bool(changes))
+
+
+def event_destinations(account: MailjetAccount) -> list[Destination]:
+    """The Segment destinations that get the email events of an account; those that are enabled first."""
+    return list(account.event_source.destinations.filter(kind=SEGMENT).order_by("-enabled", "id"))
+
+
+def send_events(
+    event_log: EventLog, account: MailjetAccount, values: Mapping[str, str], *, enabled: bool
+) -> tuple[Destination, list[Change]]:
+    """Send email events to Segment with these settings, or no longer. Settings that are not named stay.
+
+    Raises ConfigurationError, having changed nothing.
+    """
+    if rows := event_destinations(account):
+        return rows[0], destination_settings.change(rows[0].id, values, enabled=enabled)
+    name = f"Segment (email events of {account.name})"
+    sources = [account.event_source]
+    return new_destinations.add(
+        event_log, account.workspace, SEGMENT, name, values, sources=sources, enabled=enabled
+    ), []
 
 
 def callback_states(account: MailjetAccount) -> list[CallbackState]:

@@ -12,7 +12,9 @@ from jetbridge.delivery.models import destination_consumer, source_consumer
 from jetbridge.errors import ConfigurationError
 from jetbridge.eventlog.base import Entry
 from jetbridge.eventlog.sqlite import SqliteEventLog
-from jetbridge.integrations.mailjet import accounts, provision
+from jetbridge.integrations.mailjet import accounts
+from jetbridge.integrations.mailjet.services.accounts import add_account, remove_account
+from jetbridge.integrations.mailjet.services.email_events import send_events
 from jetbridge.services import new_destinations
 
 URL = "https://api.mailjet.com"
@@ -25,7 +27,7 @@ class Shop:
     workspace: Workspace
 
     def add_account(self, key: str = "public") -> MailjetAccount:
-        return provision.add_account(self.log, self.workspace, f"{URL}/", key, "private")
+        return add_account(self.log, self.workspace, f"{URL}/", key, "private")
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def test_a_list_has_one_app_connection(shop: Shop) -> None:
 
 def test_events_go_to_segment_from_now_on_and_stop_again(shop: Shop) -> None:
     account = shop.add_account()
-    row, _ = provision.send_events(shop.log, account, TO_SEGMENT, enabled=True)
+    row, _ = send_events(shop.log, account, TO_SEGMENT, enabled=True)
     [ref] = directory.load_destinations()
     assert (ref.kind, ref.settings, ref.secrets) == (
         "segment",
@@ -78,7 +80,7 @@ def test_events_go_to_segment_from_now_on_and_stop_again(shop: Shop) -> None:
     )
     assert ref.source_kinds == {account.event_source_id: "mailjet"}
     assert ledger.position(destination_consumer(row.id)) == shop.log.counts().end
-    again, changed = provision.send_events(shop.log, account, {}, enabled=False)
+    again, changed = send_events(shop.log, account, {}, enabled=False)
     assert (again, [change.what for change in changed]) == (row, ["enabled"])
     assert directory.load_destinations() == []
 
@@ -86,7 +88,7 @@ def test_events_go_to_segment_from_now_on_and_stop_again(shop: Shop) -> None:
 def test_events_need_a_write_key(shop: Shop) -> None:
     account = shop.add_account()
     with pytest.raises(ConfigurationError, match="Write key is needed"):
-        provision.send_events(shop.log, account, {"endpoint": URL}, enabled=True)
+        send_events(shop.log, account, {"endpoint": URL}, enabled=True)
     assert Destination.objects.count() == 0
 
 
@@ -96,12 +98,12 @@ def test_who_cannot_do_without_a_removed_account_is_switched_off(shop: Shop) -> 
     website = Source.objects.create(workspace=shop.workspace, kind="http", name="Website")
     values = {"apiKey": connection.authentication_key, "listId": "7"}
     contacts = new_destinations.add(shop.log, shop.workspace, "mailjet", "Mailjet", values, sources=[website])
-    events, _ = provision.send_events(shop.log, account, TO_SEGMENT, enabled=True)
+    events, _ = send_events(shop.log, account, TO_SEGMENT, enabled=True)
     mixed = new_destinations.add(
         shop.log, shop.workspace, "segment", "All", TO_SEGMENT, sources=[account.event_source, website]
     )
-    theirs, _ = provision.send_events(shop.log, other, TO_SEGMENT, enabled=True)
-    assert provision.remove_account(account) == [contacts, events]
+    theirs, _ = send_events(shop.log, other, TO_SEGMENT, enabled=True)
+    assert remove_account(account) == [contacts, events]
     assert [ref.id for ref in directory.load_destinations()] == [mixed.id, theirs.id]
     assert list(MailjetAccount.objects.all()) == [other]
     assert {row.name for row in Source.objects.filter(enabled=True)} == {"Website", "Mailjet events 2"}
