@@ -119,7 +119,7 @@ def test_an_unknown_path_and_a_wrong_method_are_told_in_json(people: Any) -> Non
     answer = call("GET", "nothing/here", secret)
     assert answer.status_code == 404
     assert answer.json()["detail"] == "There is no call /api/v1/nothing/here."
-    assert answer.json()["remedy"].startswith("All calls are at http")
+    assert answer.json()["fix"].startswith("All calls are at http")
     answer = call("DELETE", "sources", secret)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert answer.json()["detail"] == "DELETE is not a method of this path; it has GET, POST."

@@ -222,7 +222,7 @@ def test_figures_and_reasons_are_of_a_period(shop: Filled) -> None:
     assert sum(each["failed"] for each in told["course"]) == 1
     (reason,) = shop.get(f"{path}/reasons")["items"]
     assert (reason["outcome"], reason["reason"], reason["messages"]) == ("failed", "INVALID_EMAIL", 1)
-    assert reason["remedy"].startswith("Correct the address where it comes from")
+    assert reason["fix"].startswith("Correct the address where it comes from")
     assert (reason["lately"], sum(reason["course"]), reason["example_id"]) == (1, 1, shop.ids["failure"])
     assert shop.call("GET", f"{path}/figures", period="3d").status_code == 422
 

@@ -115,7 +115,7 @@ def test_a_pause_is_told_in_its_own_words(row: Row, jetbridge: Any, worker_at_ho
     assert "FAIL  Eddystone is paused (OIL_REFUSED)" in check.out
     assert "The keeper shakes his head (401). Fill in oil." in check.out
     (light,) = jetbridge("status", "--json").json["lights"]
-    assert light["remedy"] == "The keeper shakes his head (401). Fill in oil."
+    assert light["fix"] == "The keeper shakes his head (401). Fill in oil."
 
 
 def test_the_worker_runs_its_threads(row: Row) -> None:

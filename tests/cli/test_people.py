@@ -172,7 +172,7 @@ def test_an_erasure_that_mailjet_does_not_carry_out_has_a_light(
     def lights() -> list[str]:
         found = jetbridge("status", "--json").json["lights"]
         return [
-            light["remedy"] for light in found if (light["code"], light["state"]) == ("ERASURE_OPEN", "fail")
+            light["fix"] for light in found if (light["code"], light["state"]) == ("ERASURE_OPEN", "fail")
         ]
 
     eventually(lights, "the light is on")

@@ -20,7 +20,7 @@ NO_WORKER = {
     "state": "warn",
     "thing": "worker",
     "message": "No worker is running, nothing is delivered",
-    "remedy": "Start `jetbridge serve`. What is accepted meanwhile waits and is delivered then.",
+    "fix": "Start `jetbridge serve`. What is accepted meanwhile waits and is delivered then.",
     "since": None,
 }
 SPEC = ConnectionSpec("Main", "http://127.0.0.1:1", "public", "private", 1, "Customers")

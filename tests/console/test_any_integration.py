@@ -448,7 +448,7 @@ def test_the_api_has_its_tasks_its_reasons_and_its_preview(tower: Tower, api: An
     tower.service.response = Response(413)
     tower.deliver("u-1")
     (reason,) = api("GET", f"{path}/reasons").json()["items"]
-    assert (reason["reason"], reason["remedy"]) == ("FOG", "Wait until the fog has cleared, then try again.")
+    assert (reason["reason"], reason["fix"]) == ("FOG", "Wait until the fog has cleared, then try again.")
     tested = api("POST", f"{path}/test", {"call": {"type": "identify", "userId": "ada", "traits": {}}}).json()
     assert (tested["arrives"], tested["contact"]) == (True, None)
     assert tested["request"].startswith(f"POST {tower.service.url}/beam")

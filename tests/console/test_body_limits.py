@@ -86,7 +86,7 @@ def test_a_body_over_the_limit_is_413(port: int, path: str, is_chunked: str) -> 
     if path in API:
         problem = json.loads(body)
         assert problem["detail"] == "The body is too large: at most 3 MB are taken here."
-        assert (problem["code"], problem["remedy"]) == ("BODY_TOO_LARGE", "Send less at a time.")
+        assert (problem["code"], problem["fix"]) == ("BODY_TOO_LARGE", "Send less at a time.")
     else:
         assert "<h1>This is too much at once</h1>" in collapsed(body.decode())
         assert b"at most 3 MB" in body

@@ -125,7 +125,7 @@ class Receiver:
         self._port = int(self.service.url.rpartition(":")[2])
         self.proxy = Proxy(self._port)
         stack.callback(self.close)
-        self.reason = {"refuses": "refused", "503": "503", "silent": "did not answer"}[way]
+        self.reason = {"refuses": "refused", "503": "503", "silent": "did not respond"}[way]
 
     def settings(self, destination: int) -> dict[str, Any]:
         return {"url": f"http://127.0.0.1:{self.proxy.port}/", "batchSize": 10}
@@ -302,7 +302,7 @@ class Bridge:
             rf"^jetbridge_light_since_timestamp_seconds{re.escape(labels)} (.*)$", page, re.MULTILINE
         )
         assert float(at) == pytest.approx(since.timestamp())
-        return f"{light['message']} {light['remedy']}", since
+        return f"{light['message']} {light['fix']}", since
 
 
 @pytest.fixture(scope="module")

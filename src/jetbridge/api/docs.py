@@ -61,7 +61,7 @@ def page(request: HttpRequest, api: NinjaAPI) -> HttpResponse:
     context = {
         "address": document["servers"][0]["url"],
         "by_tag": by_tag,
-        "problem_types": [(row, _with_code(row.remedy)) for row in PROBLEM_TYPES.values()],
+        "problem_types": [(row, _with_code(row.fix)) for row in PROBLEM_TYPES.values()],
         "schemas": {name: _pretty(schema) for name, schema in document["components"]["schemas"].items()},
     }
     return render(request, "api/docs.html", context)
@@ -151,14 +151,14 @@ class FaultOut(OutSchema):
 
 
 class Problem(OutSchema):
-    """An error (RFC 9457). `detail` says what happened, and to what; `remedy` what to do; `code` is stable."""
+    """An error (RFC 9457). `detail` says what happened, and to what; `fix` what to do; `code` is stable."""
 
     type: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
     title: str
     status: int
     detail: str
     code: Annotated[str, Field(json_schema_extra={"enum": list(PROBLEM_TYPES)})]
-    remedy: str
+    fix: str
     errors: list[FaultOut] = []
 
 
@@ -182,7 +182,7 @@ def document(api: NinjaAPI, address: str) -> dict[str, Any]:
         problem = msgspec.json.decode(problem_json(problem_type.code, "What happened, and to what."))
         content = {PROBLEM_JSON: {"schema": {"$ref": f"{_SCHEMAS}Problem"}, "example": problem}}
         components["responses"][problem_type.code] = {
-            "description": f"{problem_type.title}. {problem_type.remedy}",
+            "description": f"{problem_type.title}. {problem_type.fix}",
             "content": content,
         }
     for path in made["paths"].values():

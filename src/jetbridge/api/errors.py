@@ -1,4 +1,4 @@
-"""Errors of the API: whatever is raised becomes `application/problem+json` with a code and a remedy.
+"""Errors of the API: whatever is raised becomes `application/problem+json` with a code and what to do.
 
 The codes are those of `http.problem`. A handler per kind of error, registered with `register`.
 """
@@ -41,22 +41,22 @@ class HTTPError(Exception):
         code: str,
         detail: str,
         *,
-        remedy: str = "",
+        fix: str = "",
         headers: Mapping[str, str] | None = None,
         errors: Sequence[dict[str, Any]] = (),
     ) -> None:
         super().__init__(detail)
-        self.code, self.remedy, self.headers, self.errors = code, remedy, headers or {}, errors
+        self.code, self.fix, self.headers, self.errors = code, fix, headers or {}, errors
 
 
-def not_found(noun: str, id_: object, place: object, *, remedy: str = "") -> HTTPError:
+def not_found(noun: str, id_: object, place: object, *, fix: str = "") -> HTTPError:
     """Nothing of this kind has this id there."""
-    return HTTPError("NOT_FOUND", f"There is no {noun} {str(id_)[:MAX_NAME]} in {place}.", remedy=remedy)
+    return HTTPError("NOT_FOUND", f"There is no {noun} {str(id_)[:MAX_NAME]} in {place}.", fix=fix)
 
 
 def error_response(error: HTTPError) -> HttpResponse:
     return HttpResponse(
-        problem_json(error.code, str(error), remedy=error.remedy, errors=error.errors),
+        problem_json(error.code, str(error), fix=error.fix, errors=error.errors),
         status=PROBLEM_TYPES[error.code].status,
         content_type=PROBLEM_JSON,
         headers=dict(error.headers),

@@ -17,7 +17,7 @@ def unmasked(name: str, value: str | None, shown: str = "") -> str:
         raise HTTPError(
             "INVALID_VALUE",
             f"{name}: {MASK} stands for a secret that is stored elsewhere, or has changed.",
-            remedy="Send the secret itself, or leave it out to keep the stored one.",
+            fix="Send the secret itself, or leave it out to keep the stored one.",
             errors=[{"pointer": f"/{name}", "detail": "A mask"}],
         )
     return value

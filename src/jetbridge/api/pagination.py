@@ -58,7 +58,7 @@ def position_of(after: str) -> int:
         raise HTTPError(
             "INVALID_REQUEST",
             f"after: {after[:40]!r} is no key of a page.",
-            remedy="Send as `after` what the page before has in `next`.",
+            fix="Send as `after` what the page before has in `next`.",
             errors=[{"parameter": "after", "detail": "No key of a page"}],
         )
     return number

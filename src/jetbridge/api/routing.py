@@ -73,7 +73,7 @@ class Caller:
                 "INSUFFICIENT_ROLE",
                 f"The token {self.token.name} has the role {self.role.label.lower()} in {self.workspace}; "
                 f"this takes the role {role.label.lower()}.",
-                remedy=f"Ask an owner of {self.workspace} for a token with the role {role.label.lower()}.",
+                fix=f"Ask an owner of {self.workspace} for a token with the role {role.label.lower()}.",
             )
 
     @property

@@ -25,7 +25,7 @@ def no_such_path(request: HttpRequest, rest: str) -> HttpResponse:
         HTTPError(
             "NOT_FOUND",
             f"There is no call {DOCS_PATH}{rest[:MAX_NAME]}.",
-            remedy=f"All calls are at {request.build_absolute_uri(DOCS_PATH)}.",
+            fix=f"All calls are at {request.build_absolute_uri(DOCS_PATH)}.",
         )
     )
 

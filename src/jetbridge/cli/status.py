@@ -76,7 +76,7 @@ def as_object(account: "Account") -> dict[str, Any]:
                 "state": light.state,
                 "thing": light.thing,
                 "message": light.message,
-                "remedy": light.fix,
+                "fix": light.fix,
                 "since": light.since.isoformat() if light.since else None,
             }
             for light in account.health.lights

@@ -15,7 +15,7 @@ providers: dict[str, Callable[[EventLog, datetime], Iterable["Light"]]] = {}
 
 @dataclass(frozen=True)
 class Light:
-    """Something that stops or delays deliveries. `text` is `sentence: remedy`.
+    """Something that stops or delays deliveries. `text` is `message: fix`.
 
     `thing` is such as worker, thread:schema, destination:3; `destinations` are those that it stops or delays, None: all.
     `workspace` is the one that it concerns, beside these.

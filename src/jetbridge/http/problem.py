@@ -15,12 +15,12 @@ DOCS_PATH = "/api/v1/"
 
 @dataclass(frozen=True)
 class ProblemType:
-    """What errors of one code have in common. `remedy` is used where the error itself names none."""
+    """What errors of one code have in common. `fix` is used where the error itself names none."""
 
     code: str
     status: int
     title: str
-    remedy: str
+    fix: str
 
     @property
     def uri(self) -> str:
@@ -112,7 +112,7 @@ _TYPES = (
 PROBLEM_TYPES = {problem_type.code: problem_type for problem_type in _TYPES}
 
 
-def problem_json(code: str, detail: str, *, remedy: str = "", errors: Sequence[dict[str, Any]] = ()) -> bytes:
+def problem_json(code: str, detail: str, *, fix: str = "", errors: Sequence[dict[str, Any]] = ()) -> bytes:
     """The body. `detail` says what happened, and to what; `errors` are single faults of a request, see `api.errors`."""
     problem_type = PROBLEM_TYPES[code]
     problem: dict[str, Any] = {
@@ -121,7 +121,7 @@ def problem_json(code: str, detail: str, *, remedy: str = "", errors: Sequence[d
         "status": problem_type.status,
         "detail": detail,
         "code": code,
-        "remedy": remedy or problem_type.remedy,
+        "fix": fix or problem_type.fix,
     }
     if errors:
         problem["errors"] = list(errors)

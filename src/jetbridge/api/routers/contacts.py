@@ -146,7 +146,7 @@ class ReceiptOut(OutSchema):
     """`done` says what was done where, once it has ended; `waits_for` what it waits for, if that is known."""
 
     id: Id
-    asked_at: Timestamp
+    requested_at: Timestamp
     ended_at: Timestamp | None
     waits_for: Annotated[str | None, example(None)]
     done: Annotated[list[str], example(["Mailjet: 1 contact deleted."])]
@@ -231,7 +231,7 @@ def _contact_queries(caller: Caller, destination: int) -> ContactQueries:
         raise HTTPError(
             "INVALID_VALUE",
             f"{ref.name} keeps no contacts, or its settings lead to no Mailjet account.",
-            remedy="Name a destination of the kind mailjet, and correct its apiKey.",
+            fix="Name a destination of the kind mailjet, and correct its apiKey.",
         )
     return contact_queries
 
@@ -285,7 +285,7 @@ def _contact(contact: contact_queries.ContactDetail) -> ContactOut:
 def _receipt(row: Erasure) -> ReceiptOut:
     return ReceiptOut(
         id=row.id,
-        asked_at=row.asked_at,
+        requested_at=row.asked_at,
         ended_at=row.ended_at,
         waits_for=row.waits_for or None,
         done=row.receipt,

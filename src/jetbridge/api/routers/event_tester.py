@@ -169,7 +169,7 @@ def try_filter(request: ApiRequest, destination: Id, body: FilterIn) -> FilterTr
         raise HTTPError(
             "INVALID_VALUE",
             str(error),
-            remedy="Correct the expression or the action; the docs have the language.",
+            fix="Correct the expression or the action; the docs have the language.",
         ) from None
     return FilterTrialOut(
         looked_at=preview.total,
@@ -235,7 +235,7 @@ def _source(row: Destination, body: CallIn) -> Source:
         raise HTTPError(
             "INVALID_VALUE",
             f"{row} has no {which}.",
-            remedy="Connect a source with it, or name one of its `sources`.",
+            fix="Connect a source with it, or name one of its `sources`.",
         )
     return sources[0]
 

@@ -113,7 +113,7 @@ def retry_failures(
         raise HTTPError(
             "INVALID_REQUEST",
             "Nothing says which failures are meant.",
-            remedy="Choose them by ids, reason, since, until or person; or all of them by all: true.",
+            fix="Choose them by ids, reason, since, until or person; or all of them by all: true.",
         )
     done = deliveries.retry(request.auth.actor, row, choice)
     gone = 0 if body.ids else delivery_records.no_longer_kept(row.id, FAILED, body.reason)

@@ -56,7 +56,7 @@ class FiguresOut(OutSchema):
 class ReasonOut(OutSchema):
     """`messages` since the beginning, less what was retried; `lately` in the period, with its course.
 
-    `remedy` is what to do about it. `example` is the message of the newest one that is kept, `example_id` that of a
+    `fix` is what to do about it. `example` is the message of the newest one that is kept, `example_id` that of a
     failure.
     """
 
@@ -65,7 +65,7 @@ class ReasonOut(OutSchema):
     messages: Annotated[int, example(3)]
     lately: Annotated[int, example(1)]
     course: Annotated[list[int], example([0, 0, 1])]
-    remedy: Annotated[str, example("Correct the address where it comes from.")]
+    fix: Annotated[str, example("Correct the address where it comes from.")]
     example: Annotated[str, example("ada@ is no email address.")]
     example_at: Timestamp | None
     example_id: Annotated[int | None, example(7)]
@@ -131,7 +131,7 @@ def list_reasons(request: ApiRequest, destination: Id, query: Query[PeriodQuery]
             messages=reason.total,
             lately=reason.lately,
             course=reason.course,
-            remedy=reason.meaning.help,
+            fix=reason.meaning.help,
             example=reason.last.detail if reason.last else "",
             example_at=reason.last.at if reason.last else None,
             example_id=reason.last.id if reason.last and reason.outcome == FAILED else None,

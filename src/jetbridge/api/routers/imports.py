@@ -156,7 +156,7 @@ def get_rejected_rows(request: ApiRequest, source: Id, upload: Id) -> FileRespon
             "NOT_FOUND",
             f"There is no file of rejected rows of {row.name}: no row was rejected, or the import has not ended, or the "
             "file was removed a day after its end.",
-            remedy="Read `state` and `rejected` of the import first.",
+            fix="Read `state` and `rejected` of the import first.",
         )
     return FileResponse(
         store.rejected_path(row.id).open("rb"),

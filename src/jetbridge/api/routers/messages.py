@@ -112,7 +112,7 @@ def get_message(request: ApiRequest, source: Id, position: Id) -> MessageOut:
                 "message",
                 position,
                 row,
-                remedy="List the messages of the source: this position belongs to another one, or retention removed it.",
+                fix="List the messages of the source: this position belongs to another one, or retention removed it.",
             )
         shown = message_detail.detail_of(log, row, record)
     is_message = shown.message is not None

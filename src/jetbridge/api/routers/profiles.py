@@ -62,7 +62,7 @@ def get_profile(request: ApiRequest, identifier: PersonName, query: Query[Profil
             "profile",
             identifier,
             request.auth.workspace,
-            remedy="Send `type:value`, such as `user_id:u-1`, of somebody whom a source has sent since Engage is on.",
+            fix="Send `type:value`, such as `user_id:u-1`, of somebody whom a source has sent since Engage is on.",
         )
     return ProfileOut(
         profile=profile.segment_id,

@@ -43,7 +43,7 @@ def list_replays(request: ApiRequest, destination: Id, paging: Query[Paging]) ->
 
 
 @router.post("/destinations/{int:destination}/replays", auth=editor, response={202: ReplayOut})
-def ask_replay(request: ApiRequest, destination: Id, body: ReplayIn) -> ReplayOut:
+def request_replay(request: ApiRequest, destination: Id, body: ReplayIn) -> ReplayOut:
     """Replay messages to a destination: those that a count has counted."""
     row = request.auth.destination(destination)
     task = find_task(request.auth, destination, body.task)

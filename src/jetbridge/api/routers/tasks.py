@@ -64,7 +64,7 @@ def list_tasks(request: ApiRequest, destination: Id, paging: Query[Paging]) -> P
 
 
 @router.post("/destinations/{int:destination}/tasks", auth=editor, response={202: TaskOut})
-def ask_task(request: ApiRequest, destination: Id, body: TaskIn) -> TaskOut:
+def request_task(request: ApiRequest, destination: Id, body: TaskIn) -> TaskOut:
     """Have the worker count, plan, verify or repair.
 
     While one with the same options runs or waits, it is returned, and no second one starts.

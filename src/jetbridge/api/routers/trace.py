@@ -110,7 +110,7 @@ def _search(query: TraceQuery, workspace: Workspace) -> Search:
     raise HTTPError(
         "INVALID_REQUEST",
         "Either message_id or person is needed, and not both.",
-        remedy="Name what to trace by one of them.",
+        fix="Name what to trace by one of them.",
     )
 
 

@@ -84,7 +84,7 @@ class LightOut(OutSchema):
     state: HealthName
     thing: Annotated[str, example("worker")]
     message: Annotated[str, example("No worker runs: nothing is delivered.")]
-    remedy: Annotated[str, example("Start `jetbridge serve`, or `jetbridge worker`.")]
+    fix: Annotated[str, example("Start `jetbridge serve`, or `jetbridge worker`.")]
     since: Timestamp | None
 
 
@@ -224,7 +224,7 @@ def get_status(request: ApiRequest) -> StatusOut:
                 state=light.state,
                 thing=light.thing,
                 message=light.message,
-                remedy=light.fix,
+                fix=light.fix,
                 since=light.since,
             )
             for light in lights

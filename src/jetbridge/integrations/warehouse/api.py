@@ -162,9 +162,7 @@ def find_warehouse(caller: Caller, destination: int) -> Destination:
     """Raises HTTPError (404), also for a destination of another kind."""
     row = caller.destination(destination)
     if row.kind != location.KIND:
-        raise not_found(
-            "warehouse", destination, caller.workspace, remedy=f"{row} is of the kind {row.kind}."
-        )
+        raise not_found("warehouse", destination, caller.workspace, fix=f"{row} is of the kind {row.kind}.")
     return row
 
 

@@ -183,10 +183,10 @@ def _files(beats: Sequence[HeartbeatRow], now: datetime) -> Iterator[Light]:
 def _worker(beats: Sequence[HeartbeatRow], now: datetime, *, is_needed: bool) -> Iterator[Light]:
     holder = home_lock.holder(settings.CONFIG.home, "worker")
     if holder is None:
-        remedy = "Start `jetbridge serve`. What is accepted meanwhile waits and is delivered then."
+        fix = "Start `jetbridge serve`. What is accepted meanwhile waits and is delivered then."
         yield Light(
             "NO_WORKER", "fail" if is_needed else "warn", "worker", "No worker is running, nothing is delivered",
-            remedy, None, None,
+            fix, None, None,
         )  # fmt: skip
         return
     beaten_at = max([holder.since, *(row.beaten_at for row in beats if row.thread == threads.WORKER)])
@@ -212,13 +212,13 @@ def _threads(beats: Sequence[HeartbeatRow], now: datetime) -> Iterator[Light]:
         source = _SOURCE_THREAD.match(row.thread)
         thing = source_consumer(int(source[1])) if source else f"thread:{row.thread}"
         if row.deaths >= DEATHS:
-            remedy = (
+            fix = (
                 "It is started again, with pauses of up to a minute. The worker's log has the whole trace. If that names no "
                 "cause that you can remove, please report it; nothing is lost meanwhile."
             )
             yield Light(
                 "THREAD_DIES", "fail", thing, f"{name} dies again and again ({row.error})",
-                remedy, row.failing_since, depend,
+                fix, row.failing_since, depend,
             )  # fmt: skip
         # As the worker saw it when it wrote last: a worker that is silent has a light of its own.
         seen_at = worker.beaten_at if worker else now

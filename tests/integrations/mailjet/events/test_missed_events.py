@@ -77,9 +77,7 @@ def test_a_suspension_is_a_light_everywhere_until_a_backfill_has_ended(
     since = registered_at - timedelta(days=1)
     assert (shown["thing"], shown["state"], shown["since"]) == (f"source:{source}", "fail", since.isoformat())
     assert "Mailjet had suspended the callback URLs of " in shown["message"]
-    assert (
-        f"destinations backfill --account {shop.account.id} --since {since:%Y-%m-%dT%H:%M}" in shown["remedy"]
-    )
+    assert f"destinations backfill --account {shop.account.id} --since {since:%Y-%m-%dT%H:%M}" in shown["fix"]
     labels = f'code="EMAIL_EVENTS_MISSED",state="fail",thing="source:{source}"'
     assert f"jetbridge_light{{{labels}}} 1.0" in metrics(shop.log, {}).decode()
     rule = AlertRule(workspace=shop.account.workspace, kind=AlertKind.STALL)

@@ -321,7 +321,7 @@ def align_destination(
         raise HTTPError(
             "INVALID_VALUE",
             f"There is no destination {body.destination} that uses this authentication key.",
-            remedy="Name one of `used_by`.",
+            fix="Name one of `used_by`.",
         )
     return _app_connection(request.auth, row)
 

@@ -119,7 +119,7 @@ def list_mapping(request: ApiRequest, destination: Id, query: Query[MappingQuery
         table = mapping_table.table(row, query.text, query.after)
     except WrongMapping as error:
         raise HTTPError(
-            "INVALID_VALUE", str(error), remedy="Correct the setting `mapping` of the destination."
+            "INVALID_VALUE", str(error), fix="Correct the setting `mapping` of the destination."
         ) from None
     items = [
         MappedTraitOut(
@@ -162,7 +162,7 @@ def _find_mailjet(caller: Caller, destination: int) -> Destination:
         raise HTTPError(
             "INVALID_VALUE",
             f"{row} is of the kind {row.kind}, which maps no traits.",
-            remedy="Name a destination of the kind mailjet.",
+            fix="Name a destination of the kind mailjet.",
         )
     return row
 
