@@ -46,6 +46,9 @@ def test_a_source_is_added_listed_given_a_new_key_and_deleted(jetbridge: "Jetbri
     rotated = jetbridge("sources", "rotate-key", "App", "--json", "--yes").json["source"]
     assert rotated["write_key"] not in {app["write_key"], source.current_key}
     assert Source.objects.get(name="App").current_key == rotated["write_key"]
+    assert jetbridge("sources", "rotate-key", "App", "--grace-hours", "1", "--yes").status == 0
+    assert jetbridge("sources", "rotate-key", "App", "--end-grace", "--json").json == {"ended": True}
+    assert jetbridge("sources", "rotate-key", "App", "--end-grace", "--json").json == {"ended": False}
     assert jetbridge("sources", "delete", "App").status == 2  # nobody is asked without a terminal
     assert jetbridge("sources", "delete", "App", "--yes").out == "App is deleted.\n"
     assert [row["name"] for row in jetbridge("sources", "list", "--json").json["sources"]] == ["Website"]

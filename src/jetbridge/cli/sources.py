@@ -72,18 +72,27 @@ def add(name: str, *, workspace: str | None, as_json: bool) -> None:
     default=0,
     help="How long the old key is accepted; 0: not at all.",
 )
+@click.option(
+    "--end-grace", is_flag=True, help="Rotate nothing: reject the key before the last rotation now."
+)
 @YES
 @JSON
-def rotate_key(source: str, *, grace_hours: int, yes: bool, as_json: bool) -> None:
+def rotate_key(source: str, *, grace_hours: int, end_grace: bool, yes: bool, as_json: bool) -> None:
     """Give a source a new write key, or Mailjet's email events a new callback URL."""
     start()
     from jetbridge.services import lookup
     from jetbridge.services import sources as source_services
 
     row = lookup.source(source)
+    actor = lookup.actor(row.workspace, "sources rotate-key")
+    if end_grace:
+        ended = source_services.end_grace(actor, row)
+        message = "The old key is rejected from now on." if ended else "No old key is accepted any more."
+        echo(json.dumps({"ended": ended}) if as_json else message)
+        return
     ends = f"in {grace_hours} hours" if grace_hours else "at once"
     confirm(f"Replace the key of {row}? Senders with the old one are rejected {ends}.", yes=yes)
-    source_services.rotate_key(lookup.actor(row.workspace, "sources rotate-key"), row, grace_hours)
+    source_services.rotate_key(actor, row, grace_hours)
     echo(json.dumps({"source": as_object(row)}) if as_json else text(row))
 
 
