@@ -58,7 +58,7 @@ def test_nobody_else_writes_to_the_source_of_engage(workspace: Workspace) -> Non
     for kind in SourceKind:
         source = workspace.sources.create(name=kind.label, kind=kind)
         if kind != SourceKind.ENGAGE:
-            sources.refuse_engage(source, "Choose another.")
+            sources.reject_engage(source, "Choose another.")
             continue
         with pytest.raises(ConfigurationError, match=r"has the calls that Engage makes\. Choose another\."):
-            sources.refuse_engage(source, "Choose another.")
+            sources.reject_engage(source, "Choose another.")

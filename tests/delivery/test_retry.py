@@ -57,7 +57,7 @@ def test_one_success_makes_patience_begin_anew() -> None:
     subject = retry_deadline(clock)
     subject.failed()
     clock[0] = 99
-    subject.answered()
+    subject.record_success()
     clock[0] = 150
     assert not subject.failed()
     assert subject.failing_since == 150
@@ -67,7 +67,7 @@ def test_a_service_is_answering_for_five_minutes_after_a_success() -> None:
     clock = [0.0]
     subject = retry_deadline(clock)
     assert not subject.is_answering
-    subject.answered()
+    subject.record_success()
     clock[0] = 299
     assert subject.is_answering
     clock[0] = 300

@@ -67,7 +67,7 @@ class AlertRule(models.Model):
 
     @property
     def addresses(self) -> list[str]:
-        return [each.strip() for each in self.emails.split(",") if each.strip()]
+        return [address.strip() for address in self.emails.split(",") if address.strip()]
 
     @property
     def recipients(self) -> list[str]:

@@ -23,10 +23,10 @@ class InvalidToken(JetbridgeError):
 
 def make(workspace: Workspace, user: User, name: str, role: Role) -> tuple[ApiToken, str]:
     """The row, and the token, which nobody can find out again. Raises ConfigurationError."""
-    wanted = names.checked("a token", name)
+    name = names.checked("a token", name)
     token = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken.objects.create(
-        workspace=workspace, user=user, name=wanted, role=role, digest=digest(token), ending=token[-4:]
+        workspace=workspace, user=user, name=name, role=role, digest=digest(token), ending=token[-4:]
     )
     return row, token
 

@@ -33,12 +33,14 @@ def send(to: Sequence[str], subject: str, text: str) -> str:
         raise TransientError("NO_MAIL_SERVER", "No mail server is configured: set JETBRIDGE_SMTP_URL.")
     try:
         with _connect(url) as server:
-            refused = server.send_message(_message(to, subject, text))
+            rejected = server.send_message(_message(to, subject, text))
     except (SMTPException, OSError, UnicodeError) as error:
         raise TransientError(
             "MAIL_NOT_SENT", f"{url.hostname} did not take the mail: {_words(error)}"
         ) from None
-    return "; ".join(f"{email}: {status} {_plain(said)}" for email, (status, said) in refused.items())
+    return "; ".join(
+        f"{email}: {status} {_plain(response)}" for email, (status, response) in rejected.items()
+    )
 
 
 def _connect(url: SplitResult) -> SMTP:
@@ -82,13 +84,15 @@ def _message(to: Sequence[str], subject: str, text: str) -> EmailMessage:
 
 
 def _words(error: Exception) -> str:
-    refused = getattr(error, "recipients", None)
-    if refused:
-        return "; ".join(f"{email}: {status} {_plain(said)}" for email, (status, said) in refused.items())
-    said = getattr(error, "smtp_error", None)
-    return f"{getattr(error, 'smtp_code', '')} {_plain(said)}" if said else str(error)[:200]
+    rejected = getattr(error, "recipients", None)
+    if rejected:
+        return "; ".join(
+            f"{email}: {status} {_plain(response)}" for email, (status, response) in rejected.items()
+        )
+    response = getattr(error, "smtp_error", None)
+    return f"{getattr(error, 'smtp_code', '')} {_plain(response)}" if response else str(error)[:200]
 
 
-def _plain(said: bytes | str) -> str:
-    text = said.decode(errors="replace") if isinstance(said, bytes) else said
+def _plain(response: bytes | str) -> str:
+    text = response.decode(errors="replace") if isinstance(response, bytes) else response
     return " ".join(text.split())[:200]

@@ -11,13 +11,13 @@ _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 def checked(thing: str, name: str, longest: int = LONGEST) -> str:
     """The name as it is kept; `thing` is whose, "a source". Raises ConfigurationError."""
-    wanted = name.strip()
-    if not 0 < len(wanted) <= longest:
+    name = name.strip()
+    if not 0 < len(name) <= longest:
         raise ConfigurationError(f"The name of {thing} has 1 to {longest} characters.")
-    if any(unicodedata.category(each) in {"Cc", "Cs"} for each in wanted):
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
         raise ConfigurationError(f"The name of {thing} holds a control character.")
-    if any(each in _DIRECTIONS for each in wanted):
+    if any(character in _DIRECTIONS for character in name):
         raise ConfigurationError(
             f"The name of {thing} holds an invisible character that changes the direction of writing. Remove it."
         )
-    return wanted
+    return name

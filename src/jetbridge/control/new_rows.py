@@ -22,11 +22,11 @@ def new_destination(workspace: Workspace, kind: str, name: str) -> Destination:
     return Destination(workspace=workspace, kind=kind, name=free_name(workspace.destinations.all(), name))
 
 
-def free_name(rows: QuerySet[Model], wanted: str) -> str:
+def free_name(rows: QuerySet[Model], first_choice: str) -> str:
     """The name, or "name 2", "name 3" ... if others have it."""
     taken = set(rows.values_list("name", flat=True))
-    name, number = wanted[:190], 1
+    name, number = first_choice[:190], 1
     while name in taken:
         number += 1
-        name = f"{wanted[:190]} {number}"
+        name = f"{first_choice[:190]} {number}"
     return name

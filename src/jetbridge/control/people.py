@@ -27,10 +27,10 @@ class Role(models.TextChoices):
     EDITOR = "editor", "Editor"  # change sources, destinations, app connections; reveal keys
     VIEWER = "viewer", "Viewer"  # see everything but secrets
 
-    def allows(self, wanted: "Role") -> bool:
+    def allows(self, role: "Role") -> bool:
         """Whether a member with this role may do what `wanted` may."""
         order = list(Role)
-        return order.index(self) <= order.index(wanted)
+        return order.index(self) <= order.index(role)
 
 
 class Users(BaseUserManager["User"]):
@@ -75,8 +75,8 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user}, {self.role} of {self.workspace}"
 
-    def may(self, wanted: Role) -> bool:
-        return Role(self.role).allows(wanted)
+    def may(self, role: Role) -> bool:
+        return Role(self.role).allows(role)
 
 
 def invitation_end() -> datetime:

@@ -36,14 +36,14 @@ def switch(source: Source, *, enabled: bool) -> bool:
     return True
 
 
-def refuse_engage(source: Source, instead: str) -> None:
+def reject_engage(source: Source, instead: str) -> None:
     """Raises ConfigurationError for the source of Engage, to which nobody else writes; `instead` says what to do."""
     if source.kind == SourceKind.ENGAGE:
         raise ConfigurationError(f"{source} has the calls that Engage makes. {instead}")
 
 
 def _free(workspace: Workspace, name: str) -> str:
-    wanted = names.checked("a source", name)
-    if workspace.sources.filter(name=wanted).exists():
-        raise ConflictError(f"Another source is named {wanted}.")
-    return wanted
+    name = names.checked("a source", name)
+    if workspace.sources.filter(name=name).exists():
+        raise ConflictError(f"Another source is named {name}.")
+    return name

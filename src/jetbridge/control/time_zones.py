@@ -26,9 +26,9 @@ def known() -> tuple[str, ...]:
 
 def checked(name: str) -> str:
     """Raises ConfigurationError for what is no name of a time zone."""
-    wanted = name.strip()
-    if wanted not in available_timezones():
-        near = [zone for zone in known() if wanted and wanted.lower().replace(" ", "_") in zone.lower()]
+    name = name.strip()
+    if name not in available_timezones():
+        near = [zone for zone in known() if name and name.lower().replace(" ", "_") in zone.lower()]
         hint = f"Do you mean {near[0]}?" if near else "Enter one such as Europe/Paris or UTC."
-        raise ConfigurationError(f"{wanted[:60]!r} is no time zone. {hint}")
-    return wanted
+        raise ConfigurationError(f"{name[:60]!r} is no time zone. {hint}")
+    return name

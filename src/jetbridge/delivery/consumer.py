@@ -240,7 +240,7 @@ class Consumer:
 
     def _went_through(self, turn: _Turn) -> None:
         turn.backoff.reset()
-        self._retry_deadline.answered()
+        self._retry_deadline.record_success()
         self._pauses.resume(self._consumer)
         self._pauses.clear_error()
 

@@ -120,11 +120,11 @@ class PauseRegistry:
 
     def pause(self, consumer: str, error: DeliveryError) -> None:
         """Say why. The same again changes nothing: it must not undo a resume that was not noticed yet."""
-        said = (error.code, str(error))
+        problem = (error.code, str(error))
         with suppress(DatabaseError):
-            if self._consumers.get(consumer) != said:
-                pause(consumer, *said, at=self._now())
-                self._consumers[consumer] = said
+            if self._consumers.get(consumer) != problem:
+                pause(consumer, *problem, at=self._now())
+                self._consumers[consumer] = problem
 
     def resume(self, consumer: str) -> None:
         with suppress(DatabaseError):

@@ -51,10 +51,10 @@ class RetryDeadline:
     clock: Callable[[], float] = field(default=time.time, repr=False)
     #: When the first of the tries failed since which none succeeded.
     failing_since: float | None = None
-    _answered_at: float | None = None
+    _succeeded_at: float | None = None
 
-    def answered(self) -> None:
-        self._answered_at, self.failing_since = self.clock(), None
+    def record_success(self) -> None:
+        self._succeeded_at, self.failing_since = self.clock(), None
 
     def failed(self) -> bool:
         """A try has failed for now. True if none has succeeded for as long as the limit says."""
@@ -69,7 +69,7 @@ class RetryDeadline:
     @property
     def is_answering(self) -> bool:
         """The service has taken something only just now, so that what fails, fails for a reason of its own."""
-        return self._answered_at is not None and self.clock() - self._answered_at < ANSWERING_SECONDS
+        return self._succeeded_at is not None and self.clock() - self._succeeded_at < ANSWERING_SECONDS
 
     def exhausted_error(self, error: TransientError) -> PermanentError:
         """Say that one thing could not be delivered in all its time, though others could."""

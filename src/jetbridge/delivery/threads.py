@@ -73,7 +73,7 @@ class _Running:
         return self.thread is not None and self.thread.is_alive()
 
     @property
-    def is_told_to_stop(self) -> bool:
+    def is_stopping(self) -> bool:
         return Event.is_set(self.stop)  # as an Event has it: we are not the thread, so this is no heartbeat
 
     def vitals(self, name: str) -> Vitals:
@@ -100,18 +100,18 @@ class Threads:
     def __init__(self) -> None:
         self._running: dict[str, _Running] = {}
 
-    def keep(self, wanted: Mapping[str, tuple[object, Runnable]]) -> None:
+    def keep(self, specs: Mapping[str, tuple[object, Runnable]]) -> None:
         """Start what is wanted and not running, stop what is no longer wanted, restart what died.
 
         The first part of each pair is what the runnable was made from; when it changes, the thread is
         stopped and started anew.
         """
         for name, running in list(self._running.items()):
-            if running.is_told_to_stop or name not in wanted or wanted[name][0] != running.fingerprint:
+            if running.is_stopping or name not in specs or specs[name][0] != running.fingerprint:
                 self._end(name, running)
-        for name, (fingerprint, runnable) in wanted.items():
+        for name, (fingerprint, runnable) in specs.items():
             running = self._running.setdefault(name, _Running(fingerprint))
-            if not running.is_alive and not running.is_told_to_stop:
+            if not running.is_alive and not running.is_stopping:
                 self._start(name, running, runnable)
 
     def vitals(self) -> list[Vitals]:
@@ -152,7 +152,7 @@ class Threads:
 
     def _end(self, name: str, running: _Running) -> None:
         """One that does not end keeps its name: two that do the same at once would count messages twice."""
-        join_seconds = 0.0 if running.is_told_to_stop else 10.0
+        join_seconds = 0.0 if running.is_stopping else 10.0
         running.stop.set()
         if running.thread:
             running.thread.join(join_seconds)
@@ -206,15 +206,15 @@ class HeartbeatWriter:
         with transaction.atomic():
             rows = [
                 HeartbeatRow(
-                    thread=each.thread,
+                    thread=thread_vitals.thread,
                     process=self.process,
-                    beaten_at=now - timedelta(seconds=each.silent_seconds),
-                    deaths=each.deaths,
-                    failing_since=each.failing_since,
-                    error=each.error,
-                    destinations=sorted(dependents.get(each.thread, ())),
+                    beaten_at=now - timedelta(seconds=thread_vitals.silent_seconds),
+                    deaths=thread_vitals.deaths,
+                    failing_since=thread_vitals.failing_since,
+                    error=thread_vitals.error,
+                    destinations=sorted(dependents.get(thread_vitals.thread, ())),
                 )
-                for each in [self._own(now), *vitals]
+                for thread_vitals in [self._own(now), *vitals]
             ]
             HeartbeatRow.objects.bulk_create(
                 rows, update_conflicts=True, unique_fields=["thread"], update_fields=_WRITTEN

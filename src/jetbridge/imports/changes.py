@@ -22,7 +22,7 @@ def upload(source: Source, name: str, chunks: Iterable[bytes], options: Options)
     """Keep the file, and have the worker read it. Raises ConfigurationError, having kept nothing."""
     if kind := registry.sources().get(source.kind):
         raise ConfigurationError(f"{source.name} takes {kind.title}. Import people into another source.")
-    sources.refuse_engage(source, "Import people into another source.")
+    sources.reject_engage(source, "Import people into another source.")
     if source.imports.filter(state__in=OPEN).count() >= MOST_OPEN:
         raise ConflictError(f"{MOST_OPEN} imports of {source.name} are open. Confirm or cancel one first.")
     shown = PurePath(name.replace("\\", "/")).name.strip()[:200] or "people"

@@ -80,10 +80,10 @@ def replay_span(
     return requested
 
 
-def cancel_replay(actor: Actor, row: Destination, asked: Replay) -> bool:
+def cancel_replay(actor: Actor, row: Destination, requested: Replay) -> bool:
     """It reads no further; False if it had ended."""
     with transaction.atomic():
-        cancelled = replay.cancel(asked.id)
+        cancelled = replay.cancel(requested.id)
         if cancelled:
-            actor.audit("destination.replay-cancelled", row, {"replay": asked.id})
+            actor.audit("destination.replay-cancelled", row, {"replay": requested.id})
     return cancelled

@@ -14,7 +14,7 @@ from django.db import transaction
 from jetbridge.control import directory, names
 from jetbridge.control.directory import DestinationRef
 from jetbridge.control.models import Destination, Source, Workspace
-from jetbridge.control.sources import refuse_engage
+from jetbridge.control.sources import reject_engage
 from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import EventLog
@@ -112,7 +112,7 @@ def change(
     changes = _set_values(row, integration_of(row), values)
     if changes and before:
         after = dataclasses.replace(before, settings=row.settings, secrets=json.loads(row.secrets))
-        _refuse_engage_keys(row, before, after, offline=True)
+        _reject_engage_keys(row, before, after, offline=True)
     if name is not None and name != row.name:
         changes.append(_rename(row, name))
     if enabled is not None and enabled != row.enabled:
@@ -124,13 +124,13 @@ def change(
 
 
 @transaction.atomic
-def choose_sources(row: Destination, wanted: Collection[int], event_log: EventLog) -> list[Change]:
+def choose_sources(row: Destination, ids: Collection[int], event_log: EventLog) -> list[Change]:
     """Let it get the messages of these sources from now on, and of no others. Raises ConfigurationError.
 
     Engage's source is none of them: it stays connected while audiences are sent here.
     """
     before = row.chosen_sources
-    after = sources_of(row.workspace, wanted)
+    after = sources_of(row.workspace, ids)
     for source in after:
         ledger.connect(source, row, event_log)
     for source in before:
@@ -147,7 +147,7 @@ def sources_of(workspace: Workspace, ids: Collection[int]) -> list[Source]:
     if gone := set(ids) - {row.id for row in found}:
         raise ConfigurationError(f"There is no source {min(gone)} in {workspace}. Nothing was changed.")
     for row in found:
-        refuse_engage(row, "Activate an audience or computed trait at the destination. Nothing was changed.")
+        reject_engage(row, "Activate an audience or computed trait at the destination. Nothing was changed.")
     return found
 
 
@@ -203,7 +203,7 @@ def check_engage_properties(row: Destination, values: Mapping[str, Any]) -> None
     before = directory.destination(row.id)
     after = tried_on(before, values) if before else None
     if before and after and after.secrets != before.secrets:
-        _refuse_engage_keys(row, before, after, offline=False)
+        _reject_engage_keys(row, before, after, offline=False)
 
 
 def restored(
@@ -237,7 +237,7 @@ def _set_values(row: Destination, integration: base.Destination, values: Mapping
     return changes
 
 
-def _refuse_engage_keys(
+def _reject_engage_keys(
     row: Destination, before: DestinationRef, after: DestinationRef, *, offline: bool
 ) -> None:
     """Refuse settings that give the key of an audience or computed trait that is sent here a meaning of their own. A key that had
@@ -262,11 +262,11 @@ def _refuse_engage_keys(
 
 
 def _rename(row: Destination, name: str) -> Change:
-    wanted = names.checked("a destination", name)
-    if row.workspace.destinations.filter(name=wanted).exclude(id=row.id).exists():
-        raise ConflictError(f"Another destination is named {wanted}. Nothing was changed.")
-    before, row.name = row.name, wanted
-    return Change("name", before, wanted)
+    name = names.checked("a destination", name)
+    if row.workspace.destinations.filter(name=name).exclude(id=row.id).exists():
+        raise ConflictError(f"Another destination is named {name}. Nothing was changed.")
+    before, row.name = row.name, name
+    return Change("name", before, name)
 
 
 def _yes_no(value: bool) -> str:  # noqa: FBT001 - it is what is shown

@@ -30,10 +30,12 @@ def add(
     with event_log() as log, transaction.atomic():
         if name is not None:
             name = new_destinations.check_name(actor.workspace, name)
-        wanted = name or registry.destination(kind).title
+        row_name = name or registry.destination(kind).title
         rows = destination_settings.sources_of(actor.workspace, sources)
-        row = new_destinations.add(log, actor.workspace, kind, wanted, values, sources=rows, enabled=enabled)
-        actor.audit("destination.added", row, {"kind": row.kind, "sources": [str(each) for each in rows]})
+        row = new_destinations.add(
+            log, actor.workspace, kind, row_name, values, sources=rows, enabled=enabled
+        )
+        actor.audit("destination.added", row, {"kind": row.kind, "sources": [str(source) for source in rows]})
     return row
 
 
@@ -81,9 +83,9 @@ def remove(actor: Actor, row: Destination) -> None:
 
 def note(actor: Actor, row: Destination, made: Sequence[Change]) -> None:
     """Write changes down; of secrets only that they changed, for `Change` masks them."""
-    told = {each.what: [each.before, each.after] for each in made if each.what != "enabled"}
-    for each in made:
-        if each.what == "enabled":
-            actor.audit("destination.enabled" if each.after == "yes" else "destination.disabled", row)
-    if told:
-        actor.audit("destination.changed", row, told)
+    details = {change.what: [change.before, change.after] for change in made if change.what != "enabled"}
+    for change in made:
+        if change.what == "enabled":
+            actor.audit("destination.enabled" if change.after == "yes" else "destination.disabled", row)
+    if details:
+        actor.audit("destination.changed", row, details)

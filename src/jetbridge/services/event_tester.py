@@ -13,7 +13,7 @@ from jetbridge.control import directory
 from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, Source
 from jetbridge.control.people import AuditEntry
-from jetbridge.control.sources import refuse_engage
+from jetbridge.control.sources import reject_engage
 from jetbridge.errors import Backpressure
 from jetbridge.eventlog.base import Entry, EventLog
 from jetbridge.integrations.exchange import Exchange
@@ -33,7 +33,7 @@ def send(actor: Actor, row: Destination, source: Source, text: str) -> tuple[str
 
     Raises MessageRejected, ConfigurationError or Backpressure, having sent nothing.
     """
-    refuse_engage(source, "Send the test through another source.")
+    reject_engage(source, "Send the test through another source.")
     with event_log() as log:
         message_id, before = _append(log, source.id, text)
     actor.audit("destination.test-sent", row, {"messageId": message_id, "source": source.name})

@@ -22,7 +22,7 @@ def reset_positions(who: str, event_log: EventLog, to: datetime) -> list[Reset]:
     """
     moved = log_recovery.reset(event_log, to, begins={READER: begin_in_replaced_log})
     if moved:
-        _audit(who, "installation.positions-reset", {"readers": [each.consumer for each in moved]})
+        _audit(who, "installation.positions-reset", {"readers": [reset.consumer for reset in moved]})
     return moved
 
 

@@ -46,10 +46,10 @@ def begin(row: Destination, counts: Counts) -> None:
 
 def check_name(workspace: Workspace, name: str) -> str:
     """The name as it is kept. Raises ConfigurationError, ConflictError if another destination has it."""
-    wanted = names.checked("a destination", name)
-    if workspace.destinations.filter(name=wanted).exists():
-        raise ConflictError(f"Another destination is named {wanted}. Nothing was added.")
-    return wanted
+    name = names.checked("a destination", name)
+    if workspace.destinations.filter(name=name).exists():
+        raise ConflictError(f"Another destination is named {name}. Nothing was added.")
+    return name
 
 
 def check(integration: base.Destination, values: Mapping[str, Any]) -> None:

@@ -57,7 +57,9 @@ def source_obstacles(row: Source, counts: Counts) -> list[str]:
         ]
     if row.enabled:
         return [f"{row} is enabled: disable it, so that its senders are refused."]
-    destinations = {each.id: each for each in Destination.objects.filter(workspace=row.workspace_id)}
+    destinations = {
+        destination.id: destination for destination in Destination.objects.filter(workspace=row.workspace_id)
+    }
     unread = {
         destinations[reading.destination_id]: ledger.received_messages(reading, counts) - reading.consumed
         for reading in SourceOffset.objects.filter(source_id=row.id, destination_id__in=destinations)
@@ -89,7 +91,9 @@ def in_the_way(workspace: Workspace) -> list[str]:
     owned = registry.source_owners(workspace.id)
     return [
         *(f"The destination {row} is enabled." for row in workspace.destinations.filter(enabled=True)),
-        *chain.from_iterable(each.workspace_obstacles(workspace.id) for each in registry.integrations()),
+        *chain.from_iterable(
+            integration.workspace_obstacles(workspace.id) for integration in registry.integrations()
+        ),
         *(
             "Engage is on." if row.kind == SourceKind.ENGAGE else f"The source {row} is enabled."
             for row in workspace.sources.filter(enabled=True)

@@ -33,7 +33,7 @@ def add(actor: Actor, name: str) -> Source:
 def change(actor: Actor, row: Source, *, name: str | None = None, enabled: bool | None = None) -> None:
     """All of it, or nothing. A source that is off refuses its senders."""
     if enabled is not None:
-        sources.refuse_engage(row, "Switch Engage on or off for the workspace.")
+        sources.reject_engage(row, "Switch Engage on or off for the workspace.")
     with transaction.atomic():
         if name is not None and (renamed := sources.rename(row, name)):
             actor.audit("source.renamed", row, {"before": renamed.before})
@@ -49,7 +49,7 @@ def rotate_key(actor: Actor, row: Source, hours: int = 0) -> str:
         raise ConfigurationError(
             f"Rotate the authentication key of {row} at its app connection: destinations hold it, too."
         )
-    sources.refuse_engage(row, "It has no write key.")
+    sources.reject_engage(row, "It has no write key.")
     with transaction.atomic():
         key = credentials.rotate(row, timedelta(hours=hours))
         actor.audit("source.key-rotated", row, {"grace hours": hours})
@@ -74,7 +74,7 @@ def remove(actor: Actor, row: Source, counts: Counts) -> None:
 
 def connect(actor: Actor, row: Source, destination: Destination) -> None:
     """From now on the destination gets its messages. Raises ConfigurationError."""
-    sources.refuse_engage(row, _ACTIVATE)
+    sources.reject_engage(row, _ACTIVATE)
     with event_log() as log, transaction.atomic():
         if ledger.connect(row, destination, log):
             actor.audit("source.connected", row, {"destination": destination.name})
@@ -82,7 +82,7 @@ def connect(actor: Actor, row: Source, destination: Destination) -> None:
 
 def disconnect(actor: Actor, row: Source, destination: Destination) -> None:
     """From now on it gets none. What the source has sent before is still delivered. Raises ConfigurationError."""
-    sources.refuse_engage(row, _ACTIVATE)
+    sources.reject_engage(row, _ACTIVATE)
     with event_log() as log, transaction.atomic():
         if ledger.disconnect(row, destination, log):
             actor.audit("source.disconnected", row, {"destination": destination.name})
@@ -106,7 +106,7 @@ def block(actor: Actor, row: Source, call_type: str, event: str, name: str) -> s
 
 def _check_block(row: Source, call_type: str, event: str, name: str) -> None:
     """Raises ConfigurationError where such a block would do nothing, or harm."""
-    sources.refuse_engage(row, "Deactivate the audience or computed trait at the destination.")
+    sources.reject_engage(row, "Deactivate the audience or computed trait at the destination.")
     consent = directory.consent_traits([row.workspace_id])[row.workspace_id]
     if call_type not in WHOLE | WITH_TRAITS:
         types = ", ".join(sorted(WHOLE | WITH_TRAITS))

@@ -19,7 +19,7 @@ def of(ref: DestinationRef, integration: base.Destination, kind: str) -> TaskFun
     """None: it can do no such thing."""
     if kind == COUNT:
         return partial(_count, ref)
-    run = next((each.run for each in integration.task_types if each.kind == kind), None)
+    run = next((task_type.run for task_type in integration.task_types if task_type.kind == kind), None)
     return partial(run, ref) if run else None
 
 

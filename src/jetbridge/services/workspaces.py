@@ -15,10 +15,10 @@ def rename(actor: Actor, name: str) -> str:
     """The name that it had; "" if it is this one already."""
     workspace, before = actor.workspace, actor.workspace.name
     with transaction.atomic():
-        wanted = _free(name, workspace)
-        if wanted == before:
+        name = _free(name, workspace)
+        if name == before:
             return ""
-        workspace.name = wanted
+        workspace.name = name
         workspace.save(update_fields=["name"])
         actor.audit("workspace.renamed", workspace, {"before": before})
     return before
@@ -27,13 +27,13 @@ def rename(actor: Actor, name: str) -> str:
 def set_time_zone(actor: Actor, time_zone: str) -> str:
     """The one that it had; "" if it is this one already. A running worker takes it up within a second."""
     workspace, before = actor.workspace, actor.workspace.time_zone
-    wanted = time_zones.checked(time_zone)
-    if wanted == before:
+    zone = time_zones.checked(time_zone)
+    if zone == before:
         return ""
     with transaction.atomic():
-        workspace.time_zone = wanted
+        workspace.time_zone = zone
         workspace.save(update_fields=["time_zone"])
-        actor.audit("workspace.time-zone-changed", workspace, {"before": before, "after": wanted})
+        actor.audit("workspace.time-zone-changed", workspace, {"before": before, "after": zone})
     return before
 
 
@@ -63,8 +63,8 @@ def delete(actor: Actor) -> Workspace:
 
 
 def _free(name: str, but: Workspace | None = None) -> str:
-    wanted = names.checked("a workspace", name)
+    name = names.checked("a workspace", name)
     others = Workspace.objects.exclude(id=but.id) if but else Workspace.objects.all()
-    if others.filter(name=wanted).exists():
+    if others.filter(name=name).exists():
         raise ConflictError("Another workspace has this name.")
-    return wanted
+    return name

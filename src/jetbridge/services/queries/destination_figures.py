@@ -48,7 +48,7 @@ DEFAULT = "1h"
 
 def period_named(name: str) -> Period:
     """The default for what is no name of one."""
-    return next((each for each in PERIODS if each.name == name), PERIODS[1])
+    return next((period for period in PERIODS if period.name == name), PERIODS[1])
 
 
 @dataclass(frozen=True)

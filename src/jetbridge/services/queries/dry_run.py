@@ -97,7 +97,7 @@ def run(row: Destination, text: str, source: Source) -> DryRunResult:
         way = steps(ref, integration, message, decision)
         refs = directory.destinations_of(row.workspace_id)
         enabled = set(row.workspace.destinations.filter(enabled=True).values_list("id", flat=True))
-        others = [each for each in receivers(refs, message, source.id) if each.id in enabled]
+        others = [ref for ref in receivers(refs, message, source.id) if ref.id in enabled]
     except DeliveryError as error:
         return DryRunResult(message, problem=str(error))
     if decision.reason:

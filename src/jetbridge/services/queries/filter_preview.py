@@ -54,10 +54,10 @@ class FilterPreview:
 
 
 def preview_filter(
-    row: Destination, wanted: Filter, clock: Callable[[], float] = time.monotonic
+    row: Destination, draft: Filter, clock: Callable[[], float] = time.monotonic
 ) -> FilterPreview:
     """As if it was enabled, and the only one. Raises InvalidFilters."""
-    filters = Filters([Filter(wanted.name, wanted.condition, wanted.action)])
+    filters = Filters([Filter(draft.name, draft.condition, draft.action)])
     integration, ref = destination_settings.integration_of(row), directory.destination(row.id)
     assert ref
     others = {name: value for name, value in ref.settings.items() if name != FILTERS.name}

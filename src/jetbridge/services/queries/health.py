@@ -384,9 +384,9 @@ def _backlogs(
     """Costs nothing for destinations at which nothing waits."""
     known = registry.destinations()
     at_work = {row.kind for row in rows if row.in_flight > 0 and row.kind in known}
-    in_flight = {id_: each for kind in at_work for id_, each in known[kind].in_flight().items()}
+    in_flight = {id_: state for kind in at_work for id_, state in known[kind].in_flight().items()}
     unread = _unread_since(event_log, positions, [row.id for row in rows if row.unread > 0])
-    asked = dict(
+    requested = dict(
         RetryEntry.objects.filter(destination_id__in=[row.id for row in rows if row.awaiting_retry > 0])
         .values_list("destination_id")
         .annotate(Min("requested_at"))
@@ -394,7 +394,7 @@ def _backlogs(
     found = {}
     for row in rows:
         taken = in_flight.get(row.id, InFlight()) if row.in_flight > 0 else InFlight()
-        waiting = [at for at in (unread.get(row.id), taken.since, asked.get(row.id)) if at]
+        waiting = [at for at in (unread.get(row.id), taken.since, requested.get(row.id)) if at]
         found[row.id] = Backlog(row.unread, min(waiting, default=None), taken.jobs, taken.job_since)
     return found
 

@@ -15,8 +15,8 @@ def pretty(message: Message) -> str:
     if parts is None:
         return raw(encode(msgspec.structs.replace(message, settings=None)))
     arguments = [_text(getattr(message, name)) for name in parts]
-    said = [each for each in arguments if each]
-    return f"analytics.{message.type}({', '.join(said)});"
+    given = [argument for argument in arguments if argument]
+    return f"analytics.{message.type}({', '.join(given)});"
 
 
 def raw(body: bytes) -> str:

@@ -111,7 +111,10 @@ def _track(event_log: EventLog, record: Record) -> int:
         return 0
     upto = min(record.position + NEAR, event_log.counts().end)
     search = with_message_id([record.source], made.message_id)
-    return next((each.position for each in event_log.find(search, after=record.position, upto=upto)), 0)
+    return next(
+        (found_record.position for found_record in event_log.find(search, after=record.position, upto=upto)),
+        0,
+    )
 
 
 def facts(shown: MessageDetail) -> list[tuple[str, Any]]:

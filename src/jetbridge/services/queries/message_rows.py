@@ -71,10 +71,10 @@ class RowPresenter:
 
     def rows(self, records: Sequence[Record]) -> list[Row]:
         messages = [(record, message_of(record)) for record in records]
-        told = [(record, message) for record, message in messages if is_message(record)]
+        calls = [(record, message) for record, message in messages if is_message(record)]
         outcomes: defaultdict[int, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         for ref, traceable in self._known:
-            for position, outcome in traceable.outcomes(told).items():
+            for position, outcome in traceable.outcomes(calls).items():
                 outcomes[position][outcome].append(ref.name)
         return [row_of(record, message, outcomes[record.position]) for record, message in messages]
 

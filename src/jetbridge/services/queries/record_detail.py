@@ -34,7 +34,12 @@ def readable(body: bytes) -> dict[str, Any]:
         return {"unreadable": body[:2_000].decode("utf-8", "replace")}
     if isinstance(settings := message.get("_settings"), dict):
         integrations = registry.destinations().values()
-        secret = {setting.name for each in integrations for setting in each.settings if setting.is_secret}
+        secret = {
+            setting.name
+            for integration in integrations
+            for setting in integration.settings
+            if setting.is_secret
+        }
         message["_settings"] = {name: MASKED if name in secret else settings[name] for name in settings}
     return message
 

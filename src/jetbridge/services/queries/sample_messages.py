@@ -27,8 +27,8 @@ class Found:
     def label(self) -> str:
         message = self.message
         who = message.person or "nobody"
-        said = address_of(message)
-        about = message.event or message.name or (said[1] if said else "")
+        address = address_of(message)
+        about = message.event or message.name or (address[1] if address else "")
         return " · ".join(str(part)[:60] for part in (message.type, who, about) if part)
 
 

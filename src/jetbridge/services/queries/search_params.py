@@ -20,12 +20,15 @@ class Choice(NamedTuple):
 
 
 TYPES = (
-    *(Choice(each, each.capitalize()) for each in ("identify", "track", "page", "screen", "group", "alias")),
+    *(
+        Choice(type_, type_.capitalize())
+        for type_ in ("identify", "track", "page", "screen", "group", "alias")
+    ),
     Choice("delete", "Delete"),
     Choice(INVALID, "Failed on ingest"),
     Choice(EMAIL_EVENT, "Email event"),
 )
-OUTCOMES = tuple(Choice(each, each.capitalize()) for each in (DELIVERED, FILTERED, FAILED, PENDING))
+OUTCOMES = tuple(Choice(outcome, outcome.capitalize()) for outcome in (DELIVERED, FILTERED, FAILED, PENDING))
 #: Longer texts are cut: nobody searches for them.
 TEXT_LENGTH = 200
 
@@ -70,7 +73,7 @@ class SearchParams:
 
 
 def _one_of(choices: tuple[Choice, ...], text: str) -> str:
-    return text if any(text == each.value for each in choices) else ""
+    return text if any(text == choice.value for choice in choices) else ""
 
 
 def _number(text: str) -> int:

@@ -117,7 +117,7 @@ class ListCircuit:
     def record_response(self) -> None:
         """Mailjet has accepted something, or rejected it permanently."""
         self.backoff.reset()
-        self.retry_deadline.answered()
+        self.retry_deadline.record_success()
         self.capacity = min(MAX_CONTACTS, self.capacity * GROWTH)
         self._open_until = 0
         if isinstance(self.last_error, TransientError):

@@ -168,7 +168,7 @@ class Reconciler:
             return self._pause(isolation.as_pause(error))
         if worked:
             self._backoff.reset()
-            self._retry_deadline.answered()
+            self._retry_deadline.record_success()
             self._report(None)
             return 0
         if self._pauses.has_error:
