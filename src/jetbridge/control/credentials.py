@@ -7,16 +7,9 @@ X-Signature, and in the settings of destinations.
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from jetbridge.control.models import AppConnection, Credential, Source
-
-
-def valid() -> QuerySet[Credential]:
-    """The current ones, and those of before while their grace period lasts; the current one of a source first."""
-    rows = Credential.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
-    return rows.order_by("source_id", "-id")
+from jetbridge.control.models import Credential, Source
 
 
 @transaction.atomic
@@ -35,10 +28,3 @@ def end_grace(source: Source) -> bool:
     """The previous one is valid no longer; False if there is none."""
     ended, _ = source.credentials.exclude(expires_at=None).delete()
     return bool(ended)
-
-
-def connections_of(key_digest: str) -> QuerySet[AppConnection]:
-    """The app connection that an authentication key is valid for: one or none."""
-    return AppConnection.objects.filter(
-        source__in=valid().filter(digest=key_digest).order_by().values("source_id")
-    )

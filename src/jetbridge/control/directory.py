@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 
-from jetbridge.control import credentials
 from jetbridge.control.models import (
+    AppConnection,
     Credential,
     CredentialKind,
     Destination,
@@ -72,10 +73,23 @@ class AccountRef:
     event_source: int
 
 
+def valid_credentials() -> QuerySet[Credential]:
+    """The current ones, and those of before while their grace period lasts; the current one of a source first."""
+    rows = Credential.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+    return rows.order_by("source_id", "-id")
+
+
+def connections_of(key_digest: str) -> QuerySet[AppConnection]:
+    """The app connection that an authentication key is valid for: one or none."""
+    return AppConnection.objects.filter(
+        source__in=valid_credentials().filter(digest=key_digest).order_by().values("source_id")
+    )
+
+
 def load_credentials() -> Credentials:
     sources = {row.id: SourceRef(row.id, row.kind, row.name) for row in Source.objects.filter(enabled=True)}
     by_kind: dict[str, dict[str, SourceRef]] = {kind: {} for kind in CredentialKind.values}
-    valid = credentials.valid()
+    valid = valid_credentials()
     for source, kind, digest in valid.values_list("source_id", "kind", "digest"):
         if source in sources:
             by_kind[kind][digest] = sources[source]
@@ -193,7 +207,7 @@ def custom_id_sources(workspace: int) -> set[int]:
 
 def account_of_authentication_key(key_digest: str) -> AccountRef | None:
     """The Mailjet account behind an authentication key; None if the key is not (or no longer) one of ours. One query."""
-    connections = credentials.connections_of(key_digest)
+    connections = connections_of(key_digest)
     return next(iter(_accounts(MailjetAccount.objects.filter(app_connections__in=connections))), None)
 
 

@@ -1,4 +1,4 @@
-"""Changing a destination that is there: its settings, its name, whether it is enabled.
+"""Changing a destination that is there (its settings, its name, whether it is enabled), and testing its connection.
 
 Commands and pages come here, so that what one accepts the other does. A running worker reads the configuration
 every second and starts the destination anew when it has changed.
@@ -6,8 +6,8 @@ every second and starts the destination anew when it has changed.
 
 import dataclasses
 import json
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from django.db import transaction
 
@@ -19,8 +19,8 @@ from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations import base, registry
+from jetbridge.integrations.connection import ConnectionDraft, StepResult, limited
 from jetbridge.integrations.setting import is_empty
-from jetbridge.services import connection_tests
 
 #: Audiences and computed traits that are named before a destination is removed.
 _SHOWN = 10
@@ -33,6 +33,19 @@ class Change(NamedTuple):
     before: str
     after: str
     notes: tuple[str, ...] = ()
+
+
+State = Literal["passed", "failed", "running", "waiting", "skipped"]
+
+
+class ConnectionStep(NamedTuple):
+    """A step as it is shown. `waiting`: not tried yet; `skipped`: one before it has failed."""
+
+    name: str
+    title: str
+    state: State
+    message: str = ""
+    command: str = ""
 
 
 def integration_of(row: Destination) -> base.Destination:
@@ -191,9 +204,9 @@ def check_at_the_other_side(
         found = integration.check_settings(workspace, after)
         if found and found.fits is False:
             raise ConfigurationError(f"{found.message} Nothing was changed.")
-    if destination and connection_tests.needs_check(integration, before, after):
-        of = connection_tests.draft(integration, workspace, after, destination, list(sources))
-        connection_tests.require(integration, of, "Nothing was changed.")
+    if destination and needs_connection_check(integration, before, after):
+        of = connection_draft(integration, workspace, after, destination, list(sources))
+        require_connection(integration, of, "Nothing was changed.")
 
 
 def check_engage_properties(row: Destination, values: Mapping[str, Any]) -> None:
@@ -271,3 +284,76 @@ def _rename(row: Destination, name: str) -> Change:
 
 def _yes_no(value: bool) -> str:  # noqa: FBT001 - it is what is shown
     return "yes" if value else "no"
+
+
+def connection_draft(
+    integration: base.Destination,
+    workspace: int,
+    values: Mapping[str, Any],
+    destination: int = 0,
+    sources: Sequence[int] = (),
+) -> ConnectionDraft:
+    """`values` may be texts; what has the wrong type counts as not set."""
+    defaults = {setting.name: setting.default for setting in integration.settings}
+    return ConnectionDraft(workspace, {**defaults, **integration.parsed(values)}, destination, sources)
+
+
+def needs_connection_check(
+    integration: base.Destination, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> bool:
+    """Whether the connection is another one afterwards: the settings without a group are those of the connection."""
+    names = [setting.name for setting in integration.settings if not setting.group]
+    return integration.checks_connection and any(before.get(name) != after.get(name) for name in names)
+
+
+def check_connection(
+    integration: base.Destination, of: ConnectionDraft, upto: str | None = None
+) -> list[ConnectionStep]:
+    """Test all steps, or those up to the one named: then the next one is `running`, for who asks for that.
+
+    Stops at the first that fails. Raises Backpressure where enough are tested already.
+    """
+    results: dict[str, StepResult] = {}
+    titles = {step.name: step.title for step in integration.connection_steps(of.values)}
+    if upto != "":
+        with limited():
+            results = {result.step: result for result in _results(integration, of, upto)}
+    is_over = any(result.state == "failed" for result in results.values())
+    shown: list[ConnectionStep] = []
+    for name, title in titles.items():
+        if result := results.get(name):
+            shown.append(ConnectionStep(name, title, result.state, result.message, result.command))
+        elif is_over:
+            shown.append(ConnectionStep(name, title, "skipped"))
+        else:
+            is_next = not shown or shown[-1].state == "passed"
+            shown.append(ConnectionStep(name, title, "running" if is_next else "waiting"))
+    return shown
+
+
+def _results(integration: base.Destination, of: ConnectionDraft, upto: str | None) -> Iterator[StepResult]:
+    test = integration.check_connection(of)
+    try:
+        for result in test:
+            yield result
+            if result.step == upto:
+                return
+    finally:
+        if hasattr(test, "close"):
+            test.close()
+
+
+def require_connection(
+    integration: base.Destination, of: ConnectionDraft, otherwise: str = "Nothing was added."
+) -> list[ConnectionStep]:
+    """All steps, if they pass. Raises ConfigurationError with what to do about the one that does not, or Backpressure."""
+    steps = check_connection(integration, of) if integration.checks_connection else []
+    for step in steps:
+        if step.state == "failed":
+            command = f" Run there: {step.command}" if step.command else ""
+            raise ConfigurationError(f"{step.title}: {step.message}{command} {otherwise}")
+    return steps
+
+
+def has_failed(steps: Sequence[ConnectionStep]) -> bool:
+    return any(step.state == "failed" for step in steps)

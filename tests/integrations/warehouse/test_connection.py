@@ -21,8 +21,8 @@ from jetbridge.errors import Backpressure
 from jetbridge.integrations.connection import TESTS_AT_ONCE, limited
 from jetbridge.integrations.warehouse import connection, location
 from jetbridge.integrations.warehouse.definition import WAREHOUSE
-from jetbridge.services import connection_tests
-from jetbridge.services.connection_tests import Step
+from jetbridge.services import destination_settings
+from jetbridge.services.destination_settings import ConnectionStep
 
 from .test_duckdb import held
 
@@ -34,18 +34,20 @@ def workspace(home: Path) -> Workspace:
     return Workspace.objects.create(name="Shop")
 
 
-def check(workspace: Workspace, url: str, upto: str | None = None, **more: Any) -> list[Step]:
+def check(workspace: Workspace, url: str, upto: str | None = None, **more: Any) -> list[ConnectionStep]:
     sources = list(workspace.sources.values_list("id", flat=True))
-    draft = connection_tests.draft(WAREHOUSE, workspace.id, {"url": url, **more}, sources=sources)
-    return connection_tests.run(WAREHOUSE, draft, upto)
+    draft = destination_settings.connection_draft(
+        WAREHOUSE, workspace.id, {"url": url, **more}, sources=sources
+    )
+    return destination_settings.check_connection(WAREHOUSE, draft, upto)
 
 
-def states(steps: list[Step]) -> list[str]:
+def states(steps: list[ConnectionStep]) -> list[str]:
     assert [step.name for step in steps] == NAMES
     return [step.state for step in steps]
 
 
-def failure(steps: list[Step]) -> Step:
+def failure(steps: list[ConnectionStep]) -> ConnectionStep:
     [failed] = [step for step in steps if step.state == "failed"]
     assert {step.state for step in steps[: steps.index(failed)]} <= {"passed"}
     return failed

@@ -7,7 +7,7 @@ from jetbridge.api.routers.destinations import Kind, Settings, SourceIds
 from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, example
 from jetbridge.integrations import base, registry, setting
-from jetbridge.services import connection_tests, destination_settings
+from jetbridge.services import destination_settings
 
 router = ApiRouter(tags=["Destinations"])
 
@@ -167,11 +167,12 @@ def _connection(
     problems = integration.problems(values)
     if problems or not integration.checks_connection:
         return ConnectionOut(passed=False if problems else None, steps=[], problems=problems)
-    steps = connection_tests.run(
-        integration, connection_tests.draft(integration, caller.workspace.id, values, destination, sources)
+    steps = destination_settings.check_connection(
+        integration,
+        destination_settings.connection_draft(integration, caller.workspace.id, values, destination, sources),
     )
     return ConnectionOut(
-        passed=not connection_tests.has_failed(steps),
+        passed=not destination_settings.has_failed(steps),
         steps=[
             ConnectionStepOut(
                 step=step.name,

@@ -10,7 +10,7 @@ from jetbridge.api.routing import ApiRequest, ApiRouter, editor
 from jetbridge.api.schemas import Id, InSchema, Name, OutSchema, example
 from jetbridge.control import models
 from jetbridge.integrations import registry
-from jetbridge.services import connection_tests, destination_settings, new_destinations
+from jetbridge.services import destination_settings, new_destinations
 from jetbridge.services import destinations as destination_services
 
 router = ApiRouter(tags=["Destinations"])
@@ -112,8 +112,10 @@ def create_destination(request: ApiRequest, body: DestinationIn) -> AddedDestina
         new_destinations.check_name(caller.workspace, body.name)
     if not body.anyway:
         destination_settings.check_at_the_other_side(caller.workspace.id, integration, {}, body.settings)
-        draft = connection_tests.draft(integration, caller.workspace.id, body.settings, sources=body.sources)
-        connection_tests.require(integration, draft)
+        draft = destination_settings.connection_draft(
+            integration, caller.workspace.id, body.settings, sources=body.sources
+        )
+        destination_settings.require_connection(integration, draft)
     row = destination_services.add(
         caller.actor,
         body.kind,

@@ -15,7 +15,7 @@ from jetbridge.text import echo
 
 if TYPE_CHECKING:
     from jetbridge.integrations.base import Destination
-    from jetbridge.services.connection_tests import Step
+    from jetbridge.services.destination_settings import ConnectionStep
 
 DESTINATION = click.argument("destination", metavar="ID|NAME")
 VALUES = click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
@@ -96,7 +96,7 @@ def add(
     new_destinations.check(integration, given)
     if name is not None:
         new_destinations.check_name(of, name)
-    steps: Sequence[Step] = ()
+    steps: Sequence[ConnectionStep] = ()
     if not anyway:
         _check(of.id, integration, {}, given)
         steps = _try_connection(of.id, integration, given, ids)
@@ -220,12 +220,12 @@ def _check(
 
 def _try_connection(
     workspace: int, integration: "Destination", given: Mapping[str, str], sources: Sequence[int]
-) -> "Sequence[Step]":
-    from jetbridge.services import connection_tests
+) -> "Sequence[ConnectionStep]":
+    from jetbridge.services import destination_settings
 
     try:
-        draft = connection_tests.draft(integration, workspace, given, sources=sources)
-        return connection_tests.require(integration, draft)
+        draft = destination_settings.connection_draft(integration, workspace, given, sources=sources)
+        return destination_settings.require_connection(integration, draft)
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} --anyway adds it all the same.") from None
 

@@ -27,8 +27,8 @@ from jetbridge.integrations import base, registry
 from jetbridge.integrations.base import Group, SettingsCheck
 from jetbridge.integrations.filters import FILTERS
 from jetbridge.routing.filters import dump
-from jetbridge.services import connection_tests, destinations
-from jetbridge.services.connection_tests import Step
+from jetbridge.services import destination_settings, destinations
+from jetbridge.services.destination_settings import ConnectionStep
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import health
 from jetbridge.services.queries.health import Health
@@ -107,7 +107,7 @@ def new(request: MemberRequest, kind: str) -> HttpResponse:
         except Backpressure as error:
             form.add_error(None, str(error))
             return _form(request, integration, form, 422, draft=draft)
-        if connection_tests.has_failed(steps):
+        if destination_settings.has_failed(steps):
             return _form(
                 request, integration, form, 422, confirmation, draft=draft, doubtful=True, steps=steps
             )
@@ -192,7 +192,7 @@ def _form(
     *,
     draft: Draft,
     doubtful: bool = False,
-    steps: Sequence[Step] = (),
+    steps: Sequence[ConnectionStep] = (),
 ) -> HttpResponse:
     context = {
         "integration": integration,

@@ -17,8 +17,8 @@ from jetbridge.control.people import Role
 from jetbridge.errors import Backpressure, ConfigurationError
 from jetbridge.integrations import registry
 from jetbridge.integrations.base import SettingsCheck
-from jetbridge.services import connection_tests, destination_settings, destinations
-from jetbridge.services.connection_tests import Step
+from jetbridge.services import destination_settings, destinations
+from jetbridge.services.destination_settings import ConnectionStep
 
 
 @sensitive_post_parameters()
@@ -33,14 +33,16 @@ def settings(request: MemberRequest, row: Destination) -> HttpResponse:
         return _page(request, row, form, confirmation)
     integration = form.integration
     before, after = destination_settings.values_of(row), integration.parsed(form.values())
-    steps: list[Step] = []
+    steps: list[ConnectionStep] = []
     try:
-        if connection_tests.needs_check(integration, before, after) and not request.POST.get("anyway"):
+        if destination_settings.needs_connection_check(integration, before, after) and not request.POST.get(
+            "anyway"
+        ):
             steps = form.check_connection()
     except Backpressure as error:
         form.add_error(None, str(error))
         return _page(request, row, form)
-    if connection_tests.has_failed(steps):
+    if destination_settings.has_failed(steps):
         return _page(request, row, form, confirmation, steps)
     name, sources = form.cleaned_data["name"], form.cleaned_data["sources"]
     try:
@@ -118,7 +120,7 @@ def _page(
     row: Destination,
     form: SettingsForm,
     confirmation: SettingsCheck | None = None,
-    steps: Sequence[Step] = (),
+    steps: Sequence[ConnectionStep] = (),
 ) -> HttpResponse:
     shown = destination_settings.shown_values(row)
     context = {

@@ -28,8 +28,8 @@ from jetbridge.integrations.setting import (
     Text,
     is_empty,
 )
-from jetbridge.services import connection_tests, destination_settings
-from jetbridge.services.connection_tests import Step
+from jetbridge.services import destination_settings
+from jetbridge.services.destination_settings import ConnectionStep
 from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted, whole_number
 
 #: Checkboxes of one field; further names are typed.
@@ -187,14 +187,14 @@ class SettingsForm(forms.Form):
         chosen = self.presets.get(self.data.get("preset", ""))
         return chosen.values if chosen else {}
 
-    def check_connection(self, upto: str | None = None) -> list[Step]:
+    def check_connection(self, upto: str | None = None) -> list[ConnectionStep]:
         """Check the connection with what is typed: all steps, or those up to one. Raises Backpressure."""
         sources = [whole_number(text) or 0 for text in self.data.getlist("sources")]  # type: ignore[attr-defined]
         destination = self._row.id if self._row else 0
-        draft = connection_tests.draft(
+        draft = destination_settings.connection_draft(
             self.integration, self._workspace.id, self.values(), destination, sources
         )
-        return connection_tests.run(self.integration, draft, upto)
+        return destination_settings.check_connection(self.integration, draft, upto)
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import conf
 
-from jetbridge.control import credentials, directory
+from jetbridge.control import directory
 from jetbridge.control.directory import AccountRef, DestinationRef
 from jetbridge.control.models import AppConnection, MailjetAccount, Workspace
 from jetbridge.control.models import Destination as DestinationRow
@@ -373,7 +373,7 @@ class MailjetEvents(Source):
 
 def destinations_of(account: AccountRef) -> dict[int, int]:
     """The enabled destinations that depend on an account, with their lists."""
-    rows_of_keys = credentials.valid().filter(source__app_connection__account_id=account.id)
+    rows_of_keys = directory.valid_credentials().filter(source__app_connection__account_id=account.id)
     keys = set(rows_of_keys.values_list("secret", flat=True))
     rows = DestinationRow.objects.filter(kind=KIND, enabled=True)
     mine = [row for row in rows if json.loads(row.secrets).get("apiKey") in keys]
@@ -389,7 +389,7 @@ def _lists_of(account: AccountRef) -> set[int]:
 
 def _connection(ref: DestinationRef) -> AppConnection | None:
     """The app connection whose key it uses, if it is set to the list of that, too, and the workspace has it."""
-    rows = credentials.connections_of(digest(ref.secrets.get("apiKey", "")))
+    rows = directory.connections_of(digest(ref.secrets.get("apiKey", "")))
     rows = rows.filter(account__workspace=ref.workspace)
     return next((row for row in rows if str(row.list_id) == str(ref.settings.get("listId"))), None)
 

@@ -6,7 +6,7 @@ Segment's form says "confirm that the contact list id is the same"; here it is l
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jetbridge.control import credentials
+from jetbridge.control import directory
 from jetbridge.control.models import AppConnection
 from jetbridge.control.secret_field import digest
 from jetbridge.errors import DeliveryError, MessageRejected
@@ -26,7 +26,7 @@ def check_settings(workspace: int, values: Mapping[str, Any]) -> SettingsCheck |
     if not key:
         return None
     # An app connection of another workspace is none: its names are not for this one's people.
-    connections = credentials.connections_of(digest(key)).filter(account__workspace=workspace)
+    connections = directory.connections_of(digest(key)).filter(account__workspace=workspace)
     connection = connections.select_related("account").first()
     if connection is None:
         return SettingsCheck(
