@@ -1,17 +1,25 @@
-"""Mailjet accounts and their app connections: added, changed and removed. Rows only; Mailjet is asked elsewhere.
+"""Mailjet accounts and their app connections: their rows, the destinations of their events, and the URLs that Segment calls.
+
+Nothing here calls Mailjet.
 
 Every function raises ConfigurationError, having changed nothing, when another row is in the way.
 """
+
+from collections.abc import Collection
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from jetbridge.control import names
-from jetbridge.control.models import AppConnection, MailjetAccount, Source, SourceKind, Workspace
+from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, SourceKind, Workspace
 from jetbridge.control.new_rows import free_name, new_source
 from jetbridge.errors import ConflictError
+from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.setting import MASK
+from jetbridge.spec.outgoing import EU, US
 
+SEGMENT = "segment"
+REGIONS = {"us": US, "eu": EU}
 #: It is part of the name of the destination of its email events.
 NAME_LENGTH = 180
 
@@ -95,6 +103,36 @@ def remove_account(account: MailjetAccount) -> None:
     source = account.event_source_id
     account.delete()
     Source.objects.filter(id=source).update(enabled=False)
+
+
+def event_destinations(account: MailjetAccount) -> list[Destination]:
+    """The Segment destinations that get the email events of an account; those that are enabled first."""
+    return list(account.event_source.destinations.filter(kind=SEGMENT).order_by("-enabled", "id"))
+
+
+def event_settings(
+    endpoint: str | None = None, events: Collection[str] | None = None, write_key: str = ""
+) -> dict[str, str]:
+    """Of the Segment destination. `endpoint` is a region or a URL; what is absent stays as it is."""
+    values = {}
+    if endpoint is not None:
+        values["endpoint"] = REGIONS.get(endpoint, endpoint).rstrip("/")
+    if events is not None:
+        values["events"] = "" if len(set(events)) == len(EVENT_TYPES) else ", ".join(events)
+    return values | ({"writeKey": write_key} if write_key else {})
+
+
+def subscription_url(public_url: str) -> str:
+    """Where a Segment workspace sends its calls, with the authentication key as the user of HTTP Basic."""
+    return f"{public_url}/segment"
+
+
+def webhooks_url(public_url: str, connection: AppConnection) -> str:
+    """Where a Webhooks destination of Segment sends its calls.
+
+    X-Signature names no key, so the address says whose secret it was made with.
+    """
+    return f"{public_url}/segment/{connection.source_id}"
 
 
 def _check_api_key_is_new(workspace: Workspace, url: str, api_key: str) -> None:

@@ -75,9 +75,10 @@ def setup(
     database.start()
     database.migrate()
     from jetbridge.errors import DeliveryError  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.accounts import subscription_url, webhooks_url  # noqa: PLC0415
     from jetbridge.integrations.mailjet.connect import ConnectionSpec  # noqa: PLC0415
     from jetbridge.integrations.mailjet.events import callbacks  # noqa: PLC0415
-    from jetbridge.integrations.mailjet.services import accounts, app_connections, email_events  # noqa: PLC0415
+    from jetbridge.integrations.mailjet.services import accounts, email_events  # noqa: PLC0415
 
     workspace = workspace or _default_workspace()
     api_key = pasted(api_key)
@@ -123,8 +124,8 @@ def setup(
         "list_id": joined.connection.list_id,
         "list_name": joined.connection.list_name,
         "tracking_url": public_url,
-        "subscription_url": app_connections.subscription_url(public_url),
-        "webhooks_url": app_connections.webhooks_url(public_url, joined.connection),
+        "subscription_url": subscription_url(public_url),
+        "webhooks_url": webhooks_url(public_url, joined.connection),
         "mailjet_events_url": events_url,
         "workspace": joined.workspace.name,
         "source": joined.http_source.name,

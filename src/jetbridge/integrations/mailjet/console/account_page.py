@@ -16,13 +16,12 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount
 from jetbridge.errors import DeliveryError
 from jetbridge.http.addresses import address_problem
-from jetbridge.integrations.mailjet.accounts import masked
+from jetbridge.integrations.mailjet import accounts
+from jetbridge.integrations.mailjet.accounts import REGIONS, masked
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.mailjet.contacts_lists import LISTS, matches
 from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.key_rotation import Use, uses_of
-from jetbridge.integrations.mailjet.services import app_connections, email_events
-from jetbridge.integrations.mailjet.services.email_events import REGIONS
 from jetbridge.integrations.setting import MASK
 from jetbridge.services.destination_settings import values_of
 from jetbridge.spec.email_events import EVENT_NAMES
@@ -143,11 +142,11 @@ class Block:
 
     @property
     def subscription_url(self) -> str:
-        return app_connections.subscription_url(settings.CONFIG.public_url)
+        return accounts.subscription_url(settings.CONFIG.public_url)
 
     @property
     def webhooks_url(self) -> str:
-        return app_connections.webhooks_url(settings.CONFIG.public_url, self.connection)
+        return accounts.webhooks_url(settings.CONFIG.public_url, self.connection)
 
 
 def blocks_of(
@@ -221,7 +220,7 @@ class EventsForm(forms.Form):
         """Of the Segment destination. A write key that is left empty stays."""
         values = self.cleaned_data
         endpoint = values["address"] if values["region"] == OWN else values["region"]
-        return email_events.settings_of(endpoint, values["events"], values["write_key"])
+        return accounts.event_settings(endpoint, values["events"], values["write_key"])
 
 
 def events_initial(settings: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -260,7 +259,7 @@ def show(
 
 def events_context(account: MailjetAccount, form: EventsForm | None = None) -> dict[str, Any]:
     """For the part about email events: the form, and the destinations behind it."""
-    destinations = email_events.event_destinations(account)
+    destinations = accounts.event_destinations(account)
     first = destinations[0] if destinations else None
     stored = values_of(first) if first else None
     initial = {**events_initial(stored), "enabled": bool(first and first.enabled)}

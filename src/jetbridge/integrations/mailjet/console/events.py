@@ -10,6 +10,7 @@ from jetbridge.console.access import MemberRequest
 from jetbridge.control.models import MailjetAccount
 from jetbridge.control.people import Role
 from jetbridge.errors import ConfigurationError, DeliveryError
+from jetbridge.integrations.mailjet.accounts import event_destinations
 from jetbridge.integrations.mailjet.console import account_page
 from jetbridge.integrations.mailjet.console.access import account_view
 from jetbridge.integrations.mailjet.console.account_page import EventsForm
@@ -20,7 +21,7 @@ from jetbridge.integrations.mailjet.services import email_events
 @account_view(Role.EDITOR)
 @require_POST
 def send(request: MemberRequest, account: MailjetAccount) -> HttpResponse:
-    is_on = any(row.enabled for row in email_events.event_destinations(account))
+    is_on = any(row.enabled for row in event_destinations(account))
     form = EventsForm(request.POST, is_on=is_on)
     if not form.is_valid():
         return account_page.show(request, account, events_form=form, status=422)

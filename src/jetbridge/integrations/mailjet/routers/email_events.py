@@ -13,7 +13,7 @@ from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, Moment, OutSchema, QuerySchema, Timestamp, aware, example
 from jetbridge.control import processes
 from jetbridge.control.models import MailjetAccount
-from jetbridge.integrations.mailjet.accounts import accounts_of
+from jetbridge.integrations.mailjet.accounts import accounts_of, event_destinations, event_settings
 from jetbridge.integrations.mailjet.events import message_history
 from jetbridge.integrations.mailjet.events.callbacks import CallbackState
 from jetbridge.integrations.mailjet.models import Backfill
@@ -90,8 +90,8 @@ def change_email_events(request: ApiRequest, account: Id, body: EmailEventsPatch
     row = _find_account(request.auth, account)
     enabled = body.enabled
     if enabled is None:
-        enabled = any(destination.enabled for destination in email_events.event_destinations(row)[:1])
-    values = email_events.settings_of(body.endpoint, body.events, unmasked("write_key", body.write_key, MASK))
+        enabled = any(destination.enabled for destination in event_destinations(row)[:1])
+    values = event_settings(body.endpoint, body.events, unmasked("write_key", body.write_key, MASK))
     email_events.send(request.auth.actor, row, values, enabled=enabled)
     return _email_events(row)
 
@@ -113,7 +113,7 @@ def repair_event_callbacks(request: ApiRequest, account: Id) -> EventCallbacksOu
 
 
 def _email_events(row: MailjetAccount) -> EmailEventsOut:
-    destinations = email_events.event_destinations(row)
+    destinations = event_destinations(row)
     values = destination_settings.values_of(destinations[0]) if destinations else {}
     events = [name for part in values.get("events", "").split(",") if (name := part.strip())]
     return EmailEventsOut(

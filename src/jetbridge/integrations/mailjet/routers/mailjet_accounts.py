@@ -17,7 +17,13 @@ from jetbridge.api.routing import ApiRequest, ApiRouter, Caller, editor
 from jetbridge.api.schemas import Id, InSchema, OutSchema, QuerySchema, Timestamp, example
 from jetbridge.control import models
 from jetbridge.integrations.mailjet import contacts_lists
-from jetbridge.integrations.mailjet.accounts import NAME_LENGTH, accounts_of, masked
+from jetbridge.integrations.mailjet.accounts import (
+    NAME_LENGTH,
+    accounts_of,
+    masked,
+    subscription_url,
+    webhooks_url,
+)
 from jetbridge.integrations.mailjet.contacts_lists import LISTS, matches
 from jetbridge.integrations.mailjet.key_rotation import uses_of
 from jetbridge.integrations.mailjet.services import accounts, app_connections
@@ -348,8 +354,8 @@ def _app_connection_out(
         list_name=row.list_name,
         source=row.source_id,
         previous_key_until=row.previous_key_until,
-        webhooks_url=app_connections.webhooks_url(public_url, row),
-        subscription_url=app_connections.subscription_url(public_url),
+        webhooks_url=webhooks_url(public_url, row),
+        subscription_url=subscription_url(public_url),
         used_by=[
             KeyUseOut(destination=use.destination.id, list_id=use.list_id, fits=use.fits) for use in uses
         ],

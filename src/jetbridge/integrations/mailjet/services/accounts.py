@@ -22,7 +22,6 @@ from jetbridge.integrations.mailjet.accounts import masked
 from jetbridge.integrations.mailjet.api.client import check_key_pair
 from jetbridge.integrations.mailjet.connect import ConnectionSpec, Joined
 from jetbridge.integrations.mailjet.events import callbacks
-from jetbridge.integrations.mailjet.services import email_events
 from jetbridge.integrations.mailjet.verification.verify import Report, Verification
 from jetbridge.services import destination_settings, new_destinations
 from jetbridge.services.log import event_log
@@ -161,7 +160,7 @@ def dependents(account: MailjetAccount) -> list[Destination]:
     """Destinations that hold a key of the account, or get nothing but its email events."""
     connections = account.app_connections.all()
     of_keys = [row for connection in connections for row in key_rotation.destinations_with(connection)]
-    of_events = [row for row in email_events.event_destinations(account) if row.sources.count() == 1]
+    of_events = [row for row in accounts.event_destinations(account) if row.sources.count() == 1]
     return of_keys + of_events
 
 

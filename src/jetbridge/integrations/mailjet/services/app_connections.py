@@ -99,16 +99,3 @@ def remove(actor: Actor, connection: AppConnection) -> list[Destination]:
             destinations.switch_off(actor, row, "its app connection was removed")
         accounts.disconnect(connection)
     return uses
-
-
-def subscription_url(public_url: str) -> str:
-    """Where a Segment workspace sends its calls, with the authentication key as the user of HTTP Basic."""
-    return f"{public_url}/segment"
-
-
-def webhooks_url(public_url: str, connection: AppConnection) -> str:
-    """Where a Webhooks destination of Segment sends its calls.
-
-    X-Signature names no key, so the address says whose secret it was made with.
-    """
-    return f"{public_url}/segment/{connection.source_id}"

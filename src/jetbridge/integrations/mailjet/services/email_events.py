@@ -1,6 +1,6 @@
 """Email events of an account: whether they go on to Segment, and where Mailjet sends them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.conf import settings
@@ -10,16 +10,12 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.models import Destination, MailjetAccount
 from jetbridge.eventlog.base import EventLog
 from jetbridge.integrations.mailjet import contacts_lists
-from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
+from jetbridge.integrations.mailjet.accounts import SEGMENT, event_destinations
 from jetbridge.integrations.mailjet.events import callbacks
 from jetbridge.integrations.mailjet.events.callbacks import CallbackState
 from jetbridge.services import destination_settings, destinations, new_destinations
 from jetbridge.services.destination_settings import Change
 from jetbridge.services.log import event_log
-from jetbridge.spec.outgoing import EU, US
-
-SEGMENT = "segment"
-REGIONS = {"us": US, "eu": EU}
 
 
 class EventDelivery(NamedTuple):
@@ -27,18 +23,6 @@ class EventDelivery(NamedTuple):
 
     destination: Destination | None
     has_changed: bool
-
-
-def settings_of(
-    endpoint: str | None = None, events: Collection[str] | None = None, write_key: str = ""
-) -> dict[str, str]:
-    """Of the Segment destination. `endpoint` is a region or a URL; what is absent stays as it is."""
-    values = {}
-    if endpoint is not None:
-        values["endpoint"] = REGIONS.get(endpoint, endpoint).rstrip("/")
-    if events is not None:
-        values["events"] = "" if len(set(events)) == len(EVENT_TYPES) else ", ".join(events)
-    return values | ({"writeKey": write_key} if write_key else {})
 
 
 def send(actor: Actor, account: MailjetAccount, values: Mapping[str, str], *, enabled: bool) -> EventDelivery:
@@ -52,11 +36,6 @@ def send(actor: Actor, account: MailjetAccount, values: Mapping[str, str], *, en
             actor.audit("destination.added", row, {"kind": row.kind, "sources": [str(account.event_source)]})
         destinations.note(actor, row, changes)
     return EventDelivery(row, is_new or bool(changes))
-
-
-def event_destinations(account: MailjetAccount) -> list[Destination]:
-    """The Segment destinations that get the email events of an account; those that are enabled first."""
-    return list(account.event_source.destinations.filter(kind=SEGMENT).order_by("-enabled", "id"))
 
 
 def send_events(
