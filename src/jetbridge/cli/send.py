@@ -156,7 +156,24 @@ class _Job:
         ):
             rows = (row for row in self._good(self.scan.rows(on_bytes), rejected) if row.place.number > after)
             for batch in batches(rows):
-                self._send(batch)
+                try:
+                    self.sender.send(batch)
+                except DeliveryError as error:
+                    again = (
+                        "Then run the command again."
+                        if error.code in {INVALID_AUTHENTICATION, INVALID_URL}
+                        else "Run the same command again to go on from there."
+                    )
+                    first, last = batch[0].place.number, batch[-1].place.number
+                    places = (
+                        f"{batch[0].place} was"
+                        if first == last
+                        else f"{self.scan.unit}s {first} to {last} were"
+                    )
+                    raise JetbridgeError(f"{self.file} {places} not accepted. {error} {again}") from error
+                self.accepted += len(batch)
+                if self.position:
+                    self.position.store(batch[-1].place.number)
         for number, what in ((self.check.rejected, "rejected"), (self.check.warned, "with a warning")):
             if number > SHOWN_ROWS:
                 self.console.print(f"{self.file}: {number - SHOWN_ROWS:,} more {what}.")
@@ -174,22 +191,6 @@ class _Job:
             if row.warning and self.check.warned <= SHOWN_ROWS:
                 self.console.print(f"{self.file} {row.place} {row.warning}.")
             yield row
-
-    def _send(self, batch: list[Row]) -> None:
-        try:
-            self.sender.send(batch)
-        except DeliveryError as error:
-            again = (
-                "Then run the command again."
-                if error.code in {INVALID_AUTHENTICATION, INVALID_URL}
-                else "Run the same command again to go on from there."
-            )
-            first, last = batch[0].place.number, batch[-1].place.number
-            rows = f"{batch[0].place} was" if first == last else f"{self.scan.unit}s {first} to {last} were"
-            raise JetbridgeError(f"{self.file} {rows} not accepted. {error} {again}") from error
-        self.accepted += len(batch)
-        if self.position:
-            self.position.store(batch[-1].place.number)
 
 
 @contextmanager

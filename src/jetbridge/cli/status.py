@@ -20,8 +20,6 @@ from jetbridge.text import duration, echo
 
 if TYPE_CHECKING:
     from jetbridge.cli.account import Account
-    from jetbridge.delivery.report import DestinationReport
-    from jetbridge.services.queries.health import Health
 
 WATCH_SECONDS = 1.0
 _OUTCOMES = ("received", "delivered", "filtered", "failed", "pending")
@@ -48,11 +46,35 @@ def status(*, as_json: bool, watch: bool) -> None:
 
 def as_object(account: "Account") -> dict[str, Any]:
     """The JSON of `--json`; its keys are a promise to scripts."""
+    health = account.health
+    destinations = []
+    for row in account.destinations:
+        backlog = health.backlog(row.id)
+        fields = {
+            "id": row.id,
+            "name": row.name,
+            "kind": row.kind,
+            "state": health.shown(row.id, row.state),
+            "health": health.state_of(row.id),
+            "lag": backlog.lag,
+            "oldest_pending_seconds": round(backlog.oldest_seconds(health.at), 1),
+            "open_jobs": backlog.jobs,
+            "oldest_job_seconds": round(backlog.job_seconds(health.at), 1),
+            "pause": {"code": row.pause_code, "reason": row.pause_reason} if row.pause_code else None,
+            "last_error": row.last_error or None,
+            **{name: getattr(row, name) for name in _OUTCOMES},
+            "unread": row.unread,
+            "in_flight": row.in_flight,
+            "awaiting_retry": row.awaiting_retry,
+            "replayed": row.replayed,
+            "reasons": row.reasons,
+            "balanced": row.balanced,
+            "sync": sync_as_object(health.syncs[row.id]) if row.id in health.syncs else None,
+            "remarks": account.warnings.get(row.id, []),
+        }
+        destinations.append(fields)
     return {
-        "destinations": [
-            {**_destination(row, account.health), "remarks": account.warnings.get(row.id, [])}
-            for row in account.destinations
-        ],
+        "destinations": destinations,
         "sources": [
             {
                 "id": row.id,
@@ -128,31 +150,6 @@ def page(account: "Account") -> Group:
             lines += [f"{row.name}: {total:,} {outcome}, {reason}" for reason, total in reasons.items()]
         lines += [f"{row.name}: {warning}" for warning in account.warnings.get(row.id, [])]
     return Group(sources, destinations, *map(Text, lines))
-
-
-def _destination(row: "DestinationReport", health: "Health") -> dict[str, Any]:
-    backlog = health.backlog(row.id)
-    return {
-        "id": row.id,
-        "name": row.name,
-        "kind": row.kind,
-        "state": health.shown(row.id, row.state),
-        "health": health.state_of(row.id),
-        "lag": backlog.lag,
-        "oldest_pending_seconds": round(backlog.oldest_seconds(health.at), 1),
-        "open_jobs": backlog.jobs,
-        "oldest_job_seconds": round(backlog.job_seconds(health.at), 1),
-        "pause": {"code": row.pause_code, "reason": row.pause_reason} if row.pause_code else None,
-        "last_error": row.last_error or None,
-        **{name: getattr(row, name) for name in _OUTCOMES},
-        "unread": row.unread,
-        "in_flight": row.in_flight,
-        "awaiting_retry": row.awaiting_retry,
-        "replayed": row.replayed,
-        "reasons": row.reasons,
-        "balanced": row.balanced,
-        "sync": sync_as_object(health.syncs[row.id]) if row.id in health.syncs else None,
-    }
 
 
 def _table(title: str) -> Table:
