@@ -53,7 +53,7 @@ def test_what_breaks_outside_of_django_is_logged(monkeypatch: Any, caplog: Any) 
     monkeypatch.setattr(asgi, "ASGIHandler", lambda: broken)
     with caplog.at_level(logging.ERROR), pytest.raises(ImportError):
         ask("/login")
-    assert "The console broke at /login" in caplog.text
+    assert "The console failed at /login" in caplog.text
 
 
 def test_a_refused_request_leaves_no_trace_in_the_log(home: Path, monkeypatch: Any, caplog: Any) -> None:

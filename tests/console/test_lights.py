@@ -76,7 +76,7 @@ def test_the_overview_tells_the_age_of_the_oldest_pending_message_and_the_lag(
 def test_an_open_page_learns_of_a_light(joined: Joined, editor: Client, worker_at_home: None) -> None:
     beat()
     head = joined.url("destination-head")
-    mark = editor.get(joined.url("destination")).context["head"].mark
+    mark = editor.get(joined.url("destination")).context["head"].etag
     assert editor.get(f"{head}?seen={mark}").status_code == 204
     beat(Vitals(SUPERVISOR, 60.0))
     assert 'data-light="THREAD_HANGS"' in text(editor, f"{head}?seen={mark}")

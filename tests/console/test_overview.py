@@ -44,9 +44,9 @@ def test_the_figures_of_a_period_and_since_the_beginning(
         delivery_counts.filtered["UNSUPPORTED_EVENT_TYPE"] = 1
         delivery_counts.failed["INVALID_EMAIL"] = 1
     found = client_of("viewer").get(joined.url("destination")).context
-    assert (found["found"].received, found["found"].about) == (5, False)
+    assert (found["figures"].received, found["figures"].about) == (5, False)
     assert found["outcomes"] == {"received": 3, "delivered": 1, "filtered": 1, "failed": 1}
-    assert (found["pending"], found["found"].totals.balanced) == (2, True)
+    assert (found["pending"], found["figures"].totals.balanced) == (2, True)
     assert found["reasons"] == [
         ("failed", "INVALID_EMAIL", 1),
         ("filtered", "UNSUPPORTED_EVENT_TYPE", 1),
@@ -71,7 +71,7 @@ def test_every_period_is_drawn_and_told(joined: Joined, client_of: Any, period: 
     tell(joined, delivered=7, latencies=Counter({metrics.bucket(80): 7}))
     answer = client_of("viewer").get(f"{joined.url('destination')}?period={period.name}{view}")
     assert answer.status_code == 200
-    points = answer.context["found"].points
+    points = answer.context["figures"].points
     assert len(points) == period.minutes // period.step
     assert points[-1].outcomes["delivered"] == 7
 

@@ -163,7 +163,7 @@ def test_the_header_of_an_open_page_renews_itself_only_when_it_says_something_el
     joined: Joined, editor: Client
 ) -> None:
     tab, url = joined.url("destination-filters"), joined.url("destination-head")
-    seen = editor.get(tab).context["head"].mark
+    seen = editor.get(tab).context["head"].etag
     assert editor.get(url, {"seen": seen, "tab": tab}).status_code == 204
     pause(joined.row)
     answer = editor.get(url, {"seen": seen, "tab": tab})
@@ -171,7 +171,7 @@ def test_the_header_of_an_open_page_renews_itself_only_when_it_says_something_el
     assert "Paused by an error: the contacts list is gone" in text
     assert f'name="tab" value="{tab}"' in text
     assert ("</html>" in text, "1 destination paused" in text) == (False, True)
-    assert editor.get(url, {"seen": answer.context["head"].mark}).status_code == 204
+    assert editor.get(url, {"seen": answer.context["head"].etag}).status_code == 204
 
 
 def test_trouble_is_said_with_its_words_and_the_state_is_no_green_running(

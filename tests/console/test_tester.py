@@ -96,7 +96,7 @@ def test_the_newest_message_is_loaded_and_tried(
     log(event_log, source.id, "m-1")
     newest = log(event_log, source.id, "m-2", settings={"apiKey": "in confidence"})
     answer = editor.get(url(row))
-    assert answer.context["found"].record.position == newest
+    assert answer.context["sample"].record.position == newest
     assert "m-2" in answer.context["text"]
     assert "in confidence" not in answer.content.decode()
     assert answer.context["tested"] is None  # Mailjet may let wait: the page asks for it by itself
@@ -112,7 +112,7 @@ def test_a_message_is_loaded_by_place_and_by_message_id(
     first = log(event_log, source.id, "m-1")
     log(event_log, source.id, "m-2")
     for query in ({"position": first}, {"message_id": "m-1"}):
-        assert editor.get(url(row), query).context["found"].record.position == first
+        assert editor.get(url(row), query).context["sample"].record.position == first
     missing = editor.get(url(row), {"message_id": "m-3"})
     assert "has the messageId m-3" in missing.content.decode()
     assert missing.context["tested"] is None

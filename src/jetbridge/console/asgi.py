@@ -36,8 +36,8 @@ class _Assets(StaticFiles):
 
 
 class _Pages:
-    """Django, behind the limits of bodies. What breaks outside of its own care (a module that does not load) is
-    logged: the server is silent.
+    """Django, behind the limits of bodies. Exceptions outside of Django (a module that does not load) are logged here, because
+    the server logs nothing.
     """
 
     def __init__(self) -> None:
@@ -46,21 +46,22 @@ class _Pages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if not self._app:  # half a second of imports, which Django would make the endpoints wait for
-                self._app = await asyncio.to_thread(self._load)
+                self._app = await asyncio.to_thread(_load)
             await self._app(scope, receive, send)
         except Exception:
-            logger.exception("The console broke at %s", scope["path"])
+            logger.exception("The console failed at %s", scope["path"])
             raise
 
-    def _load(self) -> ASGIApp:
-        from jetbridge.console.body_limits import BodyLimits  # noqa: PLC0415 - with the first request
 
-        get_resolver().url_patterns  # noqa: B018 - loads every page
-        return BodyLimits(cast("ASGIApp", ASGIHandler()))
+def _load() -> ASGIApp:
+    from jetbridge.console.body_limits import BodyLimits  # noqa: PLC0415 - with the first request
+
+    get_resolver().url_patterns  # noqa: B018 - loads every page
+    return BodyLimits(cast("ASGIApp", ASGIHandler()))
 
 
-def _in_one_line(record: logging.LogRecord) -> bool:
-    """What the disk or a lock keeps from working is said without a trace: it is no bug, and every request meets it."""
+def _without_trace(record: logging.LogRecord) -> bool:
+    """Log a full disk or a locked database without a stack trace: it is no bug, and every request fails by it."""
     error = record.exc_info[1] if record.exc_info else None
     if error and isolation.is_environmental(error):
         record.exc_info, record.exc_text = None, None
@@ -71,10 +72,10 @@ def _in_one_line(record: logging.LogRecord) -> bool:
 def application() -> ASGIApp:
     """Django must have been started. Pages are loaded at the first request."""
     CALL_LIMIT.set(CALLS_AT_ONCE, CALLS_TO_ONE_HOST)
-    # An unknown path is answered with a page, and is no news; what breaks is still logged with its trace.
+    # Unknown paths are not logged; exceptions are, with their stack trace.
     logging.getLogger("django.request").setLevel(logging.ERROR)
-    logging.getLogger("django.request").addFilter(_in_one_line)
-    # Nor is a refused one (a Host that is not ours, a body too large): strangers could fill the log with traces.
+    logging.getLogger("django.request").addFilter(_without_trace)
+    # Nor are rejected requests (another Host, a body too large): strangers could fill the log with traces.
     logging.getLogger("django.security").setLevel(logging.CRITICAL)
     assets = [Mount(f"/static/{name}", _Assets(directory=folder / name)) for name, folder in FOLDERS.items()]
     return Router(assets, redirect_slashes=False, default=_Pages())

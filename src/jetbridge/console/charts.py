@@ -63,7 +63,7 @@ class Ribbon(NamedTuple):
 
 
 def bars(
-    points: Sequence[Mapping[str, int]], order: Sequence[str], says: Callable[[float], str] = str
+    points: Sequence[Mapping[str, int]], order: Sequence[str], format_value: Callable[[float], str] = str
 ) -> Bars:
     """`order` are the parts of each bar, from the bottom up."""
     top = nice_top(max((sum(point.get(name, 0) for name in order) for point in points), default=0))
@@ -80,7 +80,7 @@ def bars(
             parts.append(
                 Part(name, _round(x), _round(max(0.0, y)), _round(place * (1 - GAP)), _round(height))
             )
-    return Bars(parts, _grid(), [says(top), says(top / 2), says(0)])
+    return Bars(parts, _grid(), [format_value(top), format_value(top / 2), format_value(0)])
 
 
 def hovers(texts: Sequence[str]) -> list[Hover]:
@@ -91,7 +91,7 @@ def hovers(texts: Sequence[str]) -> list[Hover]:
 
 def lines(
     series: Mapping[str, Sequence[float | None]],
-    says: Callable[[float], str] = str,
+    format_value: Callable[[float], str] = str,
     unit: Callable[[float], float] = lambda _: 1.0,
 ) -> Lines:
     """One line per series, by CSS class; None is a gap. The scale is round in the `unit` of its highest value."""
@@ -100,10 +100,15 @@ def lines(
     paths, dots = [], []
     for name, values in series.items():
         runs = _runs(values, top)
-        paths.append((name, " ".join(_path(run) for run in runs if len(run) > 1)))
+        paths.append(
+            (name, " ".join("M" + " L".join(f"{x} {y}" for x, y in run) for run in runs if len(run) > 1))
+        )
         dots += [(name, *run[0]) for run in runs if len(run) == 1]
     return Lines(
-        [(name, path) for name, path in paths if path], dots, _grid(), [says(top), says(top / 2), says(0)]
+        [(name, path) for name, path in paths if path],
+        dots,
+        _grid(),
+        [format_value(top), format_value(top / 2), format_value(0)],
     )
 
 
@@ -151,10 +156,6 @@ def _runs(values: Sequence[float | None], top: float) -> list[list[tuple[float, 
         else:
             runs[-1].append((_round((number + 0.5) * place), _round(HEIGHT - value / top * HEIGHT)))
     return [run for run in runs if run]
-
-
-def _path(run: Sequence[tuple[float, float]]) -> str:
-    return "M" + " L".join(f"{x} {y}" for x, y in run)
 
 
 def _turn(x: float, top: float, height: float) -> str:

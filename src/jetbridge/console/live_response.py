@@ -86,18 +86,19 @@ async def events(user: int, may_watch: Callable[[], bool], feed: Feed) -> AsyncI
         if not has_place:
             yield "event: end\ndata: too many\n\n"
             return
-        opened = feed()
-        look = await _in_thread(opened.__enter__)
+        context = feed()
+        look = await _in_thread(context.__enter__)
         try:
             async for part in _parts(look, may_watch):
                 yield part
         finally:
-            await _in_thread(lambda: _close(opened))
+            await _in_thread(lambda: context.__exit__(None, None, None))
+            await _in_thread(connections.close_all)
 
 
 async def _parts(look: Look, may_watch: Callable[[], bool]) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
-    begun = said = allowed = time.monotonic()
+    begun = sent_at = allowed = time.monotonic()
     while (now := time.monotonic()) - begun < END_SECONDS:
         event = await _in_thread(look)
         if event or now - allowed > ALLOWED_SECONDS:
@@ -106,16 +107,11 @@ async def _parts(look: Look, may_watch: Callable[[], bool]) -> AsyncIterator[str
             allowed = now
         if event:
             yield event
-            said = now
-        elif now - said > SILENT_SECONDS:
+            sent_at = now
+        elif now - sent_at > SILENT_SECONDS:
             yield ": still here\n\n"
-            said = now
+            sent_at = now
         await asyncio.sleep(EVERY_SECONDS)
-
-
-def _close(opened: AbstractContextManager[Look]) -> None:
-    opened.__exit__(None, None, None)
-    connections.close_all()
 
 
 async def _in_thread(function: Callable[[], T]) -> T:

@@ -1,10 +1,10 @@
-"""What every page says to the browser: load from here only, run nothing inline, tell nobody where you were.
+"""What every response of the console has: headers that let browsers load from this host only and run nothing inline.
 
-And where the answer to a slide-out's form leads. And that what streams is a live page. And that an address is the same with a
-slash at its end and without one: Django adds one that is missing, and one too many is taken away here.
+It also makes the redirect of a form in a slide-out one of the whole page, lets only live pages stream, and removes a slash too
+many from an address (Django adds one that is missing).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from inspect import iscoroutinefunction
 from typing import Any
@@ -34,9 +34,13 @@ HEADERS = {
 
 
 @sync_and_async_middleware
-def every_answer(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+def security_headers(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     if iscoroutinefunction(get_response):
-        return _asynchronous(get_response)
+
+        async def async_middleware(request: HttpRequest) -> HttpResponseBase:
+            return _finished(request, await get_response(request))
+
+        return async_middleware
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         return _finished(request, get_response(request))
@@ -44,47 +48,33 @@ def every_answer(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRe
     return middleware
 
 
-def _asynchronous(
-    get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]],
-) -> Callable[[HttpRequest], Awaitable[HttpResponseBase]]:
-    async def middleware(request: HttpRequest) -> HttpResponseBase:
-        return _finished(request, await get_response(request))
-
-    return middleware
-
-
 def _finished(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    _refuse_other_streams(request, response)
-    if response.status_code == HTTPStatus.NOT_FOUND and (redirect := _without_slash(request)):
-        response = redirect
+    # A stream that does not ask again whether its person may see it would go on after a removal.
+    is_stream = response.headers.get("Content-Type", "").startswith(CONTENT_TYPE) or (
+        isinstance(response, StreamingHttpResponse) and response.is_async
+    )
+    if is_stream and not isinstance(response, LiveResponse):
+        raise TypeError(f"{request.path} streams, and is no LiveResponse")
+    # Of a page whose address has no slash at the end, the address with one leads there.
+    path = request.path.removesuffix("/")
+    is_reading = request.method in {"GET", "HEAD"}
+    if (
+        response.status_code == HTTPStatus.NOT_FOUND
+        and is_reading
+        and path != request.path
+        and is_valid_path(path)
+    ):
+        query = request.META.get("QUERY_STRING", "")
+        response = HttpResponsePermanentRedirect(f"{path}?{query}" if query else path)
     if request.method == "POST" and "Location" in response.headers and is_slide_out(request):
-        _lead_the_whole_page(request, response)
+        _redirect_full_page(request, response)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 
 
-def _without_slash(request: HttpRequest) -> HttpResponseBase | None:
-    """The redirect to a page whose address has no slash at the end; None if there is no such page."""
-    path = request.path.removesuffix("/")
-    if request.method not in {"GET", "HEAD"} or path == request.path or not is_valid_path(path):
-        return None
-    query = request.META.get("QUERY_STRING", "")
-    return HttpResponsePermanentRedirect(f"{path}?{query}" if query else path)
-
-
-def _refuse_other_streams(request: HttpRequest, response: HttpResponseBase) -> None:
-    """A stream that nobody asks whether its person may still watch would go on after a removal."""
-    kind = response.headers.get("Content-Type", "")
-    is_live = kind.startswith(CONTENT_TYPE) or (
-        isinstance(response, StreamingHttpResponse) and response.is_async
-    )
-    if is_live and not isinstance(response, LiveResponse):
-        raise TypeError(f"{request.path} streams, and is no LiveResponse")
-
-
-def _lead_the_whole_page(request: HttpRequest, redirect: HttpResponseBase) -> None:
-    """A form in a slide-out was taken: the page goes where a browser would have gone by itself."""
+def _redirect_full_page(request: HttpRequest, redirect: HttpResponseBase) -> None:
+    """A form in a slide-out was accepted: htmx makes the whole page follow the redirect, not the slide-out."""
     htmx: HtmxDetails = request.htmx  # type: ignore[attr-defined]
     to = redirect.headers["Location"]
     del redirect.headers["Location"]

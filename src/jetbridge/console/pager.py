@@ -1,4 +1,4 @@
-"""Pages of long tables, by key: the thousandth page costs what the first one costs, and nothing is counted."""
+"""Pages of long tables, by key: every page costs the same, and no rows are counted."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -24,23 +24,19 @@ class Page(Generic[Row]):
 
 def page_of(rows: QuerySet[Row], request: HttpRequest, *, size: int = SIZE) -> Page[Row]:
     """The page that `?before=ID` or `?after=ID` asks for, in one query."""
-    before, after = (_key(request.GET.get(name)) for name in ("before", "after"))
+    before, after = (whole_number(request.GET.get(name)) for name in ("before", "after"))
     if after is not None:
-        found = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
-        more_newer, more_older, shown = len(found) > size, True, found[:size][::-1]
+        fetched = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
+        more_newer, more_older, shown = len(fetched) > size, True, fetched[:size][::-1]
     else:
         chosen = rows.filter(pk__lt=before) if before is not None else rows
-        found = list(chosen.order_by("-pk")[: size + 1])
-        more_newer, more_older, shown = before is not None, len(found) > size, found[:size]
+        fetched = list(chosen.order_by("-pk")[: size + 1])
+        more_newer, more_older, shown = before is not None, len(fetched) > size, fetched[:size]
     return Page(
         shown,
         _query(request, "after", shown[0].pk) if shown and more_newer else "",
         _query(request, "before", shown[-1].pk) if shown and more_older else "",
     )
-
-
-def _key(text: str | None) -> int | None:
-    return whole_number(text)
 
 
 def _query(request: HttpRequest, name: str, key: int) -> str:

@@ -58,7 +58,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 #: What is uploaded is of people: it stays in the home, not in a folder that everybody shares.
 FILE_UPLOAD_TEMP_DIR = CONFIG.home
 MIDDLEWARE = [
-    "jetbridge.console.middleware.every_answer",
+    "jetbridge.console.middleware.security_headers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -11,6 +11,7 @@ from jetbridge.control.audit import Actor
 from jetbridge.control.people import User
 from jetbridge.services import api_tokens
 from jetbridge.spec.emails import normalise
+from jetbridge.text import pluralize
 
 #: Tokens that are named.
 SHOWN_TOKENS = 5
@@ -84,3 +85,11 @@ class RevokeTokensForm(forms.Form):
         for token in tokens:
             api_tokens.revoke(Actor(token.workspace, self._user), token)
         return len(tokens)
+
+
+def changed_message(revoked_tokens: int) -> str:
+    """What a page says after a password was changed."""
+    tokens = (
+        f" {pluralize(revoked_tokens, 'API token was', 'API tokens were')} revoked." if revoked_tokens else ""
+    )
+    return f"Your password was changed. Your other sessions have ended.{tokens}"

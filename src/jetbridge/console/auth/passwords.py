@@ -18,14 +18,19 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 
 from jetbridge.console.auth import throttle
-from jetbridge.console.auth.forms import AddressField, RevokeTokensForm, check_password, new_password
+from jetbridge.console.auth.forms import (
+    AddressField,
+    RevokeTokensForm,
+    changed_message,
+    check_password,
+    new_password,
+)
 from jetbridge.console.auth.login import enter_as
 from jetbridge.control import mail, sessions
 from jetbridge.control.audit import Actor
 from jetbridge.control.people import User, plain_email
 from jetbridge.errors import TransientError
 from jetbridge.spec.emails import spellings
-from jetbridge.text import pluralize
 
 log = logging.getLogger(__name__)
 
@@ -97,14 +102,6 @@ def choose(request: HttpRequest, user: int, proof: str) -> HttpResponse:
 
 def _link_expired(request: HttpRequest) -> HttpResponse:
     return render(request, "console/auth/password_link_gone.html", status=404)
-
-
-def changed_message(revoked_tokens: int) -> str:
-    """What a page says after a password was changed."""
-    tokens = (
-        f" {pluralize(revoked_tokens, 'API token was', 'API tokens were')} revoked." if revoked_tokens else ""
-    )
-    return f"Your password was changed. Your other sessions have ended.{tokens}"
 
 
 def person_with(email: str) -> User | None:

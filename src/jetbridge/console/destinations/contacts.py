@@ -42,7 +42,7 @@ class Compared(NamedTuple):
 
     email: str
     now: Now | None
-    trouble: str = ""
+    problem: str = ""
 
 
 @destination_view()
@@ -65,7 +65,9 @@ def forget(request: MemberRequest, row: Destination) -> HttpResponse:
         raise Http404
     identity = Identity.of_name(name)
     if request.method == "POST":
-        return _forget(request, row, identity)
+        requested = erasures.forget(request.actor, identity)
+        messages.success(request, "Suppressed from now on. The worker deletes the rest.")
+        return redirect("destination-receipt", request.workspace.id, row.id, requested.id)
     context = {"name": name, "person": contact_queries.find(identity)}
     return show(request, "console/destinations/contacts_forget.html", row, context)
 
@@ -75,12 +77,6 @@ def receipt(request: MemberRequest, row: Destination, erasure_id: int) -> HttpRe
     """What was erased where. It names nobody: when it has ended, nothing here does."""
     erased = get_object_or_404(Erasure, id=erasure_id, workspace_id=request.workspace.id)
     return show(request, "console/destinations/contacts_receipt.html", row, {"erasure": erased})
-
-
-def _forget(request: MemberRequest, row: Destination, identity: Identity) -> HttpResponse:
-    asked = erasures.forget(request.actor, identity)
-    messages.success(request, "Suppressed from now on. The rest is deleted by the worker.")
-    return redirect("destination-receipt", request.workspace.id, row.id, asked.id)
 
 
 def _contact_queries(row: Destination) -> ContactQueries | None:
@@ -117,7 +113,7 @@ def _delivery_records(
 
 
 def _compared(contact_queries: ContactQueries, email: str, person: PersonContacts) -> Compared | None:
-    """With Mailjet, of one that was found and asked for."""
+    """With Mailjet, of one that was found and erasure_row for."""
     if email not in {contact.email for contact in person.contacts}:
         return None
     try:

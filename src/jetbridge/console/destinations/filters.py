@@ -1,7 +1,5 @@
 """The Filters tab: which messages come to a destination, and with which properties."""
 
-from collections.abc import Sequence
-
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -31,12 +29,12 @@ def filters(request: MemberRequest, row: Destination) -> HttpResponse:
             return redirect("destination-filters", request.workspace.id, row.id)
         wrong = _wrong(text)
     stored: list[Filter] = []
-    if found := _wrong(_text(row)):  # the destination is paused for it
-        error, wrong = error or str(found), wrong or found
+    if invalid := _wrong(_text(row)):  # the destination is paused for it
+        error, wrong = error or str(invalid), wrong or invalid
     else:
         stored = parse_filters(_text(row))
     context = {
-        "filters": [(each, Draft.of(each)) for each in stored],
+        "filters": [(filter_, Draft.of(filter_)) for filter_ in stored],
         "actions": ACTIONS,
         "text": text,
         "error": error,
@@ -51,7 +49,11 @@ def edit(request: MemberRequest, row: Destination) -> HttpResponse:
     """`?filter=NAME` is changed, without it a new one made. `more`, `less` and `mode` only change the form."""
     known = _parsed(row)
     if request.method != "POST":
-        return _form(request, row, _draft(known, request.GET.get("filter", "")))
+        name = request.GET.get("filter", "")
+        stored = next((stored for stored in known if stored.name == name), None)
+        if name and not stored:
+            raise Http404
+        return _form(request, row, Draft.of(stored) if stored else Draft())
     draft = Draft.typed(request.POST)
     if {"more", "less", "mode"} & request.POST.keys():
         return _form(request, row, draft)
@@ -69,8 +71,8 @@ def edit(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_POST
 def attempt(request: MemberRequest, row: Destination) -> HttpResponse:
     """What the filter that is typed so far would do with recent messages. Changes nothing."""
-    found = _try(row, Draft.typed(request.POST))
-    return render(request, "console/destinations/_filter_preview.html", {"preview": found})
+    preview = _preview(row, Draft.typed(request.POST))
+    return render(request, "console/destinations/_filter_preview.html", {"preview": preview})
 
 
 @destination_view()
@@ -79,17 +81,16 @@ def switch(request: MemberRequest, row: Destination) -> HttpResponse:
     """`filter` is enabled, disabled or removed: `to`."""
     name, to = request.POST.get("filter", ""), request.POST.get("to", "")
     known = _parsed(row)
-    if name not in {each.name for each in known} or to not in {"on", "off", "removed"}:
+    if name not in {stored.name for stored in known} or to not in {"on", "off", "removed"}:
         raise Http404
-    kept = [each for each in known if to != "removed" or each.name != name]
-    changed = [_switched(each, to == "on") if each.name == name else each for each in kept]
+    changed = [
+        Filter(stored.name, stored.condition, stored.action, to == "on") if stored.name == name else stored
+        for stored in known
+        if to != "removed" or stored.name != name
+    ]
     if error := _set(request, row, dump(changed)):
         messages.error(request, error)
     return redirect("destination-filters", request.workspace.id, row.id)
-
-
-def _switched(row: Filter, enabled: bool) -> Filter:  # noqa: FBT001 - its new value
-    return Filter(row.name, row.condition, row.action, enabled)
 
 
 def _form(
@@ -99,12 +100,12 @@ def _form(
         "draft": draft,
         "error": error,
         **filters_form.choices(row.sources.all()),
-        "preview": _try(row, draft),
+        "preview": _preview(row, draft),
     }
     return show(request, "console/destinations/filters_edit.html", row, context, status)
 
 
-def _try(row: Destination, draft: Draft) -> FilterPreview:
+def _preview(row: Destination, draft: Draft) -> FilterPreview:
     try:
         return preview_filter(row, draft.filter())
     except InvalidFilters as error:
@@ -118,22 +119,13 @@ def _set(request: MemberRequest, row: Destination, text: str) -> str:
     except ConfigurationError as error:
         return str(error)
     messages.success(
-        request, "Saved. It is for messages that have not been read yet." if made else "Nothing changed."
+        request, "Saved. It applies to messages that are not read yet." if made else "Nothing changed."
     )
     return ""
 
 
-def _draft(known: Sequence[Filter], name: str) -> Draft:
-    if not name:
-        return Draft()
-    found = [each for each in known if each.name == name]
-    if not found:
-        raise Http404
-    return Draft.of(found[0])
-
-
 def _parsed(row: Destination) -> list[Filter]:
-    """Those stored; what cannot be read is mended as text first."""
+    """The stored filters; invalid ones have to be corrected as text first."""
     try:
         return parse_filters(_text(row))
     except InvalidFilters as error:

@@ -111,10 +111,10 @@ class Draft:
     def to_rows(self) -> None:
         """Describe the messages by rows, if rows can say what the expression does."""
         node = _read(self.expression)
-        found = rows.read(node) if node else None
-        self.mode = "rows" if found or node in {None, _EVERY_MESSAGE} else "expression"
-        if found:
-            self.match, self.rows = found
+        conditions = rows.read(node) if node else None
+        self.mode = "rows" if conditions or node in {None, _EVERY_MESSAGE} else "expression"
+        if conditions:
+            self.match, self.rows = conditions
         elif node == _EVERY_MESSAGE:
             self.match = "every"
 
@@ -122,9 +122,7 @@ class Draft:
         self.mode = "expression"
         try:
             self.expression = self._condition_of_rows()
-        except (
-            WrongRow
-        ):  # what is half written is lost, and the rest with it: nothing can be said in its place
+        except WrongRow:  # unfinished rows cannot be written as an expression
             self.expression = ""
 
     @property
@@ -221,19 +219,27 @@ def choices(sources: QuerySet[Source]) -> dict[str, Any]:
 
 def fields_seen(sources: Collection[int]) -> list[str]:
     """Fields of the messages that sources brought, as FQL writes them."""
-    found = (
+    names = (
         NameRow.objects.filter(source_id__in=sources)
         .exclude(name="")
         .order_by("-total")
         .values_list("type", "name")[:SUGGESTED]
     )
-    return _unique([*_ALWAYS, *(_path(kind, name) for kind, name in found)])
+    return _unique(
+        [
+            *_ALWAYS,
+            *(
+                write_path(["traits" if kind in {"identify", "group"} else "properties", name])
+                for kind, name in names
+            ),
+        ]
+    )
 
 
 def events_seen(sources: Collection[int]) -> list[str]:
     """Names of events, to compare with."""
-    found = NameRow.objects.filter(source_id__in=sources, type="track", name="")
-    return _unique(found.order_by("-total").values_list("event", flat=True)[:SUGGESTED])
+    events = NameRow.objects.filter(source_id__in=sources, type="track", name="")
+    return _unique(events.order_by("-total").values_list("event", flat=True)[:SUGGESTED])
 
 
 def replaced(filters: Sequence[Filter], original: str, new: Filter) -> list[Filter]:
@@ -241,10 +247,6 @@ def replaced(filters: Sequence[Filter], original: str, new: Filter) -> list[Filt
     if original and any(row.name == original for row in filters):
         return [new if row.name == original else row for row in filters]
     return [*filters, new]
-
-
-def _path(kind: str, name: str) -> str:
-    return write_path(["traits" if kind in {"identify", "group"} else "properties", name])
 
 
 def _unique(names: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The header of a destination's pages, which renews itself, and what it can be asked for: enable, disable, resume, sync now."""
+"""The header of a destination's pages, which renews itself, and its buttons: enable, disable, resume, sync now."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -17,24 +17,24 @@ from jetbridge.services import deliveries, destinations
 @destination_view()
 def head(request: MemberRequest, row: Destination) -> HttpResponse:
     """The header as it is now; nothing if that is what the page has `seen`."""
-    found = head_of(row)
-    if request.GET.get("seen") == found.mark:
+    current = head_of(row)
+    if request.GET.get("seen") == current.etag:
         return HttpResponse(status=204)
-    return render(request, "console/destinations/_renewed.html", {"head": found})
+    return render(request, "console/destinations/_renewed.html", {"head": current})
 
 
 @destination_view()
 @require_POST
 def enable(request: MemberRequest, row: Destination) -> HttpResponse:
     """`enabled=yes` or no."""
-    wanted = request.POST.get("enabled") == "yes"
+    is_enabled = request.POST.get("enabled") == "yes"
     try:
-        destinations.change(request.actor, row, enabled=wanted)
+        destinations.change(request.actor, row, enabled=is_enabled)
     except ConfigurationError as error:
         messages.error(request, str(error))
         return redirect("destination-settings", request.workspace.id, row.id)
-    told = "is enabled and takes messages now." if wanted else "is disabled. It keeps its place in the log."
-    messages.success(request, f"{row.name} {told}")
+    state = "enabled." if is_enabled else "disabled. Messages wait for it."
+    messages.success(request, f"{row.name} is {state}")
     return _back(request, row)
 
 
@@ -42,7 +42,7 @@ def enable(request: MemberRequest, row: Destination) -> HttpResponse:
 @require_POST
 def resume(request: MemberRequest, row: Destination) -> HttpResponse:
     resumed = destinations.resume(request.actor, row)
-    messages.success(request, f"{row.name} tries now." if resumed else "It is not paused.")
+    messages.success(request, f"{row.name} is resumed." if resumed else "It is not paused.")
     return _back(request, row)
 
 
@@ -55,11 +55,11 @@ def sync_now(request: MemberRequest, row: Destination) -> HttpResponse:
     except ConfigurationError as error:
         messages.error(request, str(error))
     else:
-        found = head_of(row)
+        sync = head_of(row).sync
         if not row.enabled:
             message = "It syncs as soon as it is enabled."
-        elif found.sync and found.sync.is_running:
-            message = "Another sync follows the one that is under way."
+        elif sync and sync.is_running:
+            message = "Another sync follows the running one."
         else:
             message = "It syncs now."
         messages.success(request, message)

@@ -40,10 +40,15 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
     """`?period=`; `?as=table` for those who read numbers; `?pause=1` renews nothing by itself."""
     period = period_named(request.GET.get("period", DEFAULT))
     with event_log() as log:
-        found = destination_figures.figures(row.id, period, log)
+        figures = destination_figures.figures(row.id, period, log)
     head = head_of(row)
     backlog, ref = head.backlog, directory.destination(row.id)
-    assert found  # the row is there, so is its report
+    assert figures  # the row is there, so is its report
+    pending_parts = {
+        "not read yet": figures.totals.unread,
+        "not confirmed yet": figures.totals.in_flight,
+        "awaiting retry": figures.totals.awaiting_retry,
+    }
     context: dict[str, Any] = {
         "period": period,
         "periods": PERIODS,
@@ -54,33 +59,23 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
         "jobs": backlog.jobs,
         "job_age": duration(backlog.job_seconds(head.at)),
         "lag": backlog.lag,
-        "found": found,
-        "outcomes": found.outcomes,
-        "pending": found.totals.pending,
+        "figures": figures,
+        "outcomes": figures.outcomes,
+        "pending": figures.totals.pending,
         "waits_for_sync": bool(head.sync_words) and not head.lights,
-        "pending_parts": _pending_parts(found),
+        "pending_parts": ", ".join(f"{total:,} {what}" for what, total in pending_parts.items() if total),
         "rejected_values": _rejected_values(ref, head.integration),
         "notices": _notices(ref, head.integration),
-        "p50": said(found.p50),
-        "p95": said(found.p95),
-        "reasons": _reasons(found),
+        "p50": said(figures.p50),
+        "p95": said(figures.p95),
+        "reasons": _reasons(figures),
         **(
-            {"rows": [_row(point, period) for point in reversed(found.points)]}
+            {"rows": [_row(point, period) for point in reversed(figures.points)]}
             if request.GET.get("as") == "table"
-            else _drawings(found)
+            else _drawings(figures)
         ),
     }
     return show(request, "console/destinations/overview.html", row, context, head=head)
-
-
-def _pending_parts(found: Figures) -> str:
-    totals = found.totals
-    parts = {
-        "not read yet": totals.unread,
-        "not confirmed yet": totals.in_flight,
-        "to be tried again": totals.awaiting_retry,
-    }
-    return ", ".join(f"{total:,} {what}" for what, total in parts.items() if total)
 
 
 def _rejected_values(ref: DestinationRef | None, integration: base.Destination) -> list[RejectedValues]:
@@ -99,15 +94,15 @@ def _notices(ref: DestinationRef | None, integration: base.Destination) -> list[
     ]
 
 
-def _drawings(found: Figures) -> dict[str, Any]:
-    points, ended = found.points, found.outcomes
+def _drawings(figures: Figures) -> dict[str, Any]:
+    points, ended = figures.points, figures.outcomes
     latencies = {
         "p50": [point.quantile(0.5) for point in points],
         "p95": [point.quantile(0.95) for point in points],
     }
     parts = {
         FILTERED: ended[FILTERED],
-        "pending": found.totals.pending,
+        "pending": figures.totals.pending,
         FAILED: ended[FAILED],
         DELIVERED: ended[DELIVERED],
     }
@@ -115,21 +110,21 @@ def _drawings(found: Figures) -> dict[str, Any]:
         "flow": charts.flow(parts),
         "bars": charts.bars([point.outcomes for point in points], ORDER, short),
         "lines": charts.lines(latencies, said, unit_of) if any(latencies["p50"]) else None,
-        "bars_label": f"Bars over {found.period.phrase}: delivered, filtered and failed messages. {NUMBERS}",
-        "lines_label": f"Lines over {found.period.phrase}: from receipt to delivery, p50 and p95. {NUMBERS}",
-        "outcome_hovers": charts.hovers([_told(point, found.period) for point in points]),
-        "latency_hovers": charts.hovers([_latency_told(point, found.period) for point in points]),
-        "times": _times(points, found.period),
+        "bars_label": f"Bars over {figures.period.phrase}: delivered, filtered and failed messages. {NUMBERS}",
+        "lines_label": f"Lines over {figures.period.phrase}: from receipt to delivery, p50 and p95. {NUMBERS}",
+        "outcome_hovers": charts.hovers([_outcomes_text(point, figures.period) for point in points]),
+        "latency_hovers": charts.hovers([_latency_text(point, figures.period) for point in points]),
+        "times": _times(points, figures.period),
     }
 
 
-def _told(point: Point, period: Period) -> str:
-    """What came to an end in the time of one bar."""
+def _outcomes_text(point: Point, period: Period) -> str:
+    """The outcomes in the time of one bar."""
     ended = ", ".join(f"{point.outcomes[name]:,} {name}" for name in ORDER if point.outcomes[name])
     return f"{_clock(point, period)}: {ended or 'nothing'}"
 
 
-def _latency_told(point: Point, period: Period) -> str:
+def _latency_text(point: Point, period: Period) -> str:
     p50, p95 = said(point.quantile(0.5)), said(point.quantile(0.95))
     return f"{_clock(point, period)}: " + (f"p50 {p50}, p95 {p95}" if p50 else "nothing was delivered")
 
@@ -156,10 +151,10 @@ def _row(point: Point, period: Period) -> dict[str, Any]:
     }
 
 
-def _reasons(found: Figures) -> list[tuple[str, str, int]]:
+def _reasons(figures: Figures) -> list[tuple[str, str, int]]:
     """(outcome, reason, how many) in the period; failed ones first, then the most."""
-    totals = {key: 0 for point in found.points for key in point.reasons}
-    for point in found.points:
+    totals = {key: 0 for point in figures.points for key in point.reasons}
+    for point in figures.points:
         for key, total in point.reasons.items():
             totals[key] += total
     rows = [(*key, total) for key, total in totals.items()]

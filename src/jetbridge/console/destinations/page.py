@@ -1,4 +1,4 @@
-"""What all pages of one destination share: who may see it, its name, its state, and the pause that nobody may miss."""
+"""What all pages of one destination share: who may see it, its name, its state, and why it is paused."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,8 +31,8 @@ from jetbridge.services.queries.health import Backlog
 
 @dataclass(frozen=True)
 class Head:
-    """`pause` None: it is not paused. `trouble`: why it waits and tries again. `waiting`: messages that wait for it
-    while it stands still.
+    """`pause` None: it is not paused. `last_error`: why it retries. `waiting`: messages that wait while it is paused or
+    disabled.
     """
 
     row: Destination
@@ -43,9 +43,9 @@ class Head:
     pause_reason: str = ""
     pause: PauseReason | None = None
     waiting: int = 0
-    trouble: str = ""
+    last_error: str = ""
     retrying_since: datetime | None = None
-    #: What else stops or delays it, the worst first.
+    #: Other reasons why it stops or is late, the worst first.
     lights: Sequence[Light] = ()
     backlog: Backlog = field(default_factory=Backlog)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -55,12 +55,12 @@ class Head:
     @property
     def sync_words(self) -> str:
         """When it syncs next; "" for one that does not now, or delivers continuously."""
-        is_at_work = self.row.enabled and not self.pause
-        return schedules.in_words(self.sync, self.at) if self.sync and is_at_work else ""
+        is_active = self.row.enabled and not self.pause
+        return schedules.in_words(self.sync, self.at) if self.sync and is_active else ""
 
     @property
     def pause_url(self) -> str:
-        """The page where the pause is mended."""
+        """The page where the cause of the pause is fixed."""
         return self.pause.link.url(self.row.workspace_id, self.row.id) if self.pause else ""
 
     @property
@@ -78,20 +78,20 @@ class Head:
         ]
 
     @property
-    def mark(self) -> str:
-        """Another one when there is something else to be said."""
+    def etag(self) -> str:
+        """Changes when the header shows something else."""
         lights = [light.message for light in self.lights]
-        said = (
+        shown = (
             self.row.name,
             self.state,
             self.pause_code,
             self.pause_reason,
-            self.trouble,
+            self.last_error,
             self.waiting,
             lights,
             self.sync_words,
         )
-        return f"{crc32(repr(said).encode()):08x}"
+        return f"{crc32(repr(shown).encode()):08x}"
 
 
 def destination_view(
@@ -113,8 +113,8 @@ def destination_view(
                 integration_of(row)
             except ConfigurationError as error:
                 raise Http404 from error
-            answer: HttpResponseBase = view(request, row, **kwargs)
-            return answer
+            response: HttpResponseBase = view(request, row, **kwargs)
+            return response
 
         return wrapped
 
@@ -139,29 +139,31 @@ def head_of(row: Destination) -> Head:
     integration = integration_of(row)
     with event_log() as log:
         reports = report.report(log.counts)
-        found = health.read(log, reports)
-    waiting = next((each.pending for each in reports if each.id == row.id), 0)
+        now = health.read(log, reports)
+    waiting = next(
+        (destination_report.pending for destination_report in reports if destination_report.id == row.id), 0
+    )
     if not row.enabled:
         sync = schedules.state_of(row.id)
         return Head(
             row, integration, report.DISABLED, waiting=waiting, sync=sync
         )  # it stands still on purpose
-    reading = ConsumerOffset.objects.filter(consumer=destination_consumer(row.id)).first() or ConsumerOffset()
-    state = report.state_of(row, reading)
-    ref = directory.destination(row.id) if reading.pause_code else None
+    offset = ConsumerOffset.objects.filter(consumer=destination_consumer(row.id)).first() or ConsumerOffset()
+    state = report.state_of(row, offset)
+    ref = directory.destination(row.id) if offset.pause_code else None
     return Head(
         row,
         integration,
-        found.shown(row.id, state),
-        reading.paused_at,
-        reading.pause_code,
-        reading.pause_reason,
-        reasons.pause_reason(integration, ref, reading.pause_code, reading.pause_reason) if ref else None,
+        now.shown(row.id, state),
+        offset.paused_at,
+        offset.pause_code,
+        offset.pause_reason,
+        reasons.pause_reason(integration, ref, offset.pause_code, offset.pause_reason) if ref else None,
         waiting,
-        reading.last_error,
-        reading.retrying_since,
-        [light for light in found.of(row.id) if light.code not in {reading.pause_code, health.RETRYING}],
-        found.backlog(row.id),
-        found.at,
-        found.syncs.get(row.id),
+        offset.last_error,
+        offset.retrying_since,
+        [light for light in now.of(row.id) if light.code not in {offset.pause_code, health.RETRYING}],
+        now.backlog(row.id),
+        now.at,
+        now.syncs.get(row.id),
     )

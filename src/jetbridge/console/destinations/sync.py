@@ -99,8 +99,8 @@ def sync(request: MemberRequest, row: Destination) -> HttpResponse:
 
 @destination_view()
 @require_POST
-def ask(request: MemberRequest, row: Destination, kind: str) -> HttpResponse:
-    """Have the worker do one of the tasks that the kind has."""
+def start_task(request: MemberRequest, row: Destination, kind: str) -> HttpResponse:
+    """Have the worker run one of the tasks of the kind."""
     if kind not in {task_type.kind for task_type in integration_of(row).task_types}:
         raise Http404
     deliveries.ask(request.actor, row, kind)

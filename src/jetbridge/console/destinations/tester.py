@@ -1,4 +1,4 @@
-"""The Event Tester: what would become of a call, and only if asked, really sending it."""
+"""The Event Tester: a dry run of a call, and sending it after a confirmation."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from jetbridge.console.access import MemberRequest
 from jetbridge.console.destinations.page import destination_view, show
 from jetbridge.control import directory
-from jetbridge.control.models import Destination, Source, SourceKind
+from jetbridge.control.models import Destination, SourceKind
 from jetbridge.delivery.trace import PENDING, DeliveryStatus
 from jetbridge.errors import Backpressure, ConfigurationError, DeliveryError, MessageRejected
 from jetbridge.eventlog.base import EventLog, Record
@@ -32,25 +32,25 @@ def tester(request: MemberRequest, row: Destination) -> HttpResponse:
     """GET loads a message by `position` or `message_id`, else the newest one it accepts; with `tested` it is tried, too:
     that may have to wait for Mailjet. POST tries what is typed. Sends nothing.
     """
-    return _page(request, row, is_tried=request.method == "POST" or "tested" in request.GET)
+    return _page(request, row, is_tested=request.method == "POST" or "tested" in request.GET)
 
 
 @destination_view()
 @require_POST
 def send(request: MemberRequest, row: Destination) -> HttpResponse:
-    """Really send it: `confirmed` must be said. What is not sent stays typed."""
+    """Send it. Needs `confirmed`; a call that is not sent stays typed."""
     source = get_object_or_404(
         row.sources.exclude(kind=SourceKind.ENGAGE), id=whole_number(request.POST.get("source")) or 0
     )
     if request.POST.get("confirmed") != "yes":
         messages.error(request, "Nothing was sent: confirm that it should be sent.")
-        return _page(request, row, is_tried=True)
+        return _page(request, row, is_tested=True)
     try:
         text = request.POST.get("text", "")
         message_id, before = event_tester.send(request.actor, row, source, text)
     except (MessageRejected, Backpressure) as error:
         messages.error(request, f"Nothing was sent: {error}")
-        return _page(request, row, is_tried=True)
+        return _page(request, row, is_tested=True)
     query = urlencode({"id": message_id, "after": str(before)})
     return redirect(f"{reverse('destination-tester-sent', args=[request.workspace.id, row.id])}?{query}")
 
@@ -67,13 +67,13 @@ def call(request: MemberRequest, row: Destination) -> HttpResponse:
         message_id, exchange = event_tester.call(request.actor, row, source.id, message)
     except (MessageRejected, ConfigurationError, DeliveryError, Backpressure) as error:
         messages.error(request, f"Nothing was sent: {error}")
-        return _page(request, row, is_tried=True)
-    return _page(request, row, is_tried=True, called=Called(message_id, exchange))
+        return _page(request, row, is_tested=True)
+    return _page(request, row, is_tested=True, called=Called(message_id, exchange))
 
 
 @destination_view()
 def sent(request: MemberRequest, row: Destination) -> HttpResponse:
-    """What became of a call that was sent from here; the part of it renews itself until nothing is pending."""
+    """The delivery of a call that was sent from here; it renews itself until nothing is pending."""
     with event_log() as log:
         record = _sent_record(log, row, request.GET.get("id", ""), request.GET.get("after", ""))
     statuses = _statuses(row, record, decode(record.body))
@@ -105,49 +105,46 @@ class Called(NamedTuple):
 
 
 def _page(
-    request: MemberRequest, row: Destination, *, is_tried: bool, called: Called | None = None
+    request: MemberRequest, row: Destination, *, is_tested: bool, called: Called | None = None
 ) -> HttpResponse:
     sources = row.chosen_sources
     with event_log() as log:
         recent = sample_messages.recent(log, row, CALL_TYPES)
-        found, note = _asked(request, log, row, recent)
-    text = request.POST.get("text") or (dry_run.readable(found.message) if found else "")
-    source = _source(sources, request.POST.get("source") or (found.record.source if found else ""))
+        sample, note = _sample(request, log, row, recent)
+    text = request.POST.get("text") or (dry_run.readable(sample.message) if sample else "")
+    source_id = request.POST.get("source") or str(sample.record.source if sample else "")
+    source = next((source for source in sources if str(source.id) == source_id), next(iter(sources), None))
     query = request.GET.copy()
     query["tested"] = "1"
     context = {
         "recent": recent,
-        "found": found,
+        "sample": sample,
         "note": note,
         "text": text,
         "sources": sources,
         "source": source,
-        "trial": f"?{query.urlencode()}",
+        "dry_run_url": f"?{query.urlencode()}",
         "called": called,
         "has_test_call": destination_settings.integration_of(row).has_test_call,
-        "tested": dry_run.run(row, text, source) if is_tried and text and source else None,
+        "tested": dry_run.run(row, text, source) if is_tested and text and source else None,
     }
     return show(request, "console/destinations/tester.html", row, context)
 
 
-def _asked(
+def _sample(
     request: MemberRequest, log: EventLog, row: Destination, recent: list[Found]
 ) -> tuple[Found | None, str]:
+    """The message to begin with, and a note if the one that was asked for is not there."""
     if message_id := request.GET.get("message_id", "").strip():
-        found = sample_messages.by_message_id(log, row, message_id)
-        looked = f"{sample_messages.FAR.records:,}"
-        note = f"None of the newest {looked} records of its sources has the messageId {message_id[:100]}."
-        return found, "" if found else note
+        sample = sample_messages.by_message_id(log, row, message_id)
+        scanned = f"{sample_messages.FAR.records:,}"
+        note = f"None of the newest {scanned} records of its sources has the messageId {message_id[:100]}."
+        return sample, "" if sample else note
     if position := request.GET.get("position"):
         return sample_messages.at(log, row, position), ""
-    accepted = destination_settings.integration_of(row).accepts
-    welcome = [each for each in recent if each.message.type in accepted]
-    return next(iter(welcome or recent), None), ""
-
-
-def _source(sources: list[Source], wanted: str | int) -> Source | None:
-    named = [each for each in sources if str(each.id) == str(wanted)]
-    return next(iter(named or sources), None)
+    accepts = destination_settings.integration_of(row).accepts
+    accepted = [sample for sample in recent if sample.message.type in accepts]
+    return next(iter(accepted or recent), None), ""
 
 
 def _sent_record(log: EventLog, row: Destination, message_id: str, after: str) -> Record:

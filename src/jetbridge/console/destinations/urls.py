@@ -42,7 +42,7 @@ urlpatterns = [
     path("<int:destination>/contacts/receipt/<int:erasure_id>", contacts.receipt, name="destination-receipt"),
     path("<int:destination>/sync/", sync.sync, name="destination-sync"),
     path("<int:destination>/sync/count", sync.count, name="destination-count"),
-    path("<int:destination>/sync/ask/<str:kind>", sync.ask, name="destination-ask"),
+    path("<int:destination>/sync/task/<str:kind>", sync.start_task, name="destination-ask"),
     path("<int:destination>/sync/task/<int:task>/cancel", sync.cancel_task, name="destination-task-cancel"),
     path("<int:destination>/sync/task/<int:task>/replay", sync.ask_replay, name="destination-replay"),
     path(

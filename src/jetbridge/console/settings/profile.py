@@ -11,8 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from jetbridge.console.access import MemberRequest, workspace_view
 from jetbridge.console.auth import throttle
-from jetbridge.console.auth.forms import RevokeTokensForm
-from jetbridge.console.auth.passwords import changed_message
+from jetbridge.console.auth.forms import RevokeTokensForm, changed_message
 from jetbridge.control import sessions
 from jetbridge.control.people import Role, User
 from jetbridge.text import pluralize

@@ -14,12 +14,12 @@ from jetbridge.text import pluralize
 
 @dataclass(frozen=True)
 class VolumeChart:
-    """`unit` is what one bar stands for; `sentence` says to those who do not see it what there is to see."""
+    """`unit` is what one bar stands for; `summary` describes the chart to those who do not see it."""
 
     unit: str
     bars: Bars
     times: list[str]
-    sentence: str
+    summary: str
     has_invalid: bool
 
 
@@ -35,18 +35,18 @@ def of_two_weeks(source: int) -> VolumeChart:
 
 
 def _chart(points: Sequence[Point], unit: str, form: str) -> VolumeChart:
-    total, invalid = sum(each.messages for each in points), sum(each.invalid for each in points)
-    most = max((each.messages for each in points), default=0)
-    sentence = f"Bars, one per {unit}: {pluralize(total, 'message')} in all, {most:,} in the busiest {unit}"
-    ended = [datetime.fromtimestamp(each.minute * 60, UTC) for each in points]
+    total, invalid = sum(point.messages for point in points), sum(point.invalid for point in points)
+    most = max((point.messages for point in points), default=0)
+    summary = f"Bars, one per {unit}: {pluralize(total, 'message')} in all, {most:,} in the busiest {unit}"
+    ended = [datetime.fromtimestamp(point.minute * 60, UTC) for point in points]
     return VolumeChart(
         unit=unit,
         bars=charts.bars(
-            [{"series": each.messages, "failed": each.invalid} for each in points],
+            [{"series": point.messages, "failed": point.invalid} for point in points],
             ["series", "failed"],
             short,
         ),
         times=[f"{at:{form}}" for at in (ended[0], ended[len(ended) // 2])] + ["now"],
-        sentence=sentence + (f"; {invalid:,} more failed on ingest" if invalid else ""),
+        summary=summary + (f"; {invalid:,} more failed on ingest" if invalid else ""),
         has_invalid=bool(invalid),
     )

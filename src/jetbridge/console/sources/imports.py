@@ -42,7 +42,10 @@ class OptionsForm(forms.Form):
     delimiter = forms.ChoiceField(
         required=False,
         label="Cells are separated by",
-        choices=[("", "As detected"), *((mark, name.capitalize()) for mark, name in DELIMITERS.items())],
+        choices=[
+            ("", "As detected"),
+            *((delimiter, name.capitalize()) for delimiter, name in DELIMITERS.items()),
+        ],
     )
     email_column = forms.CharField(required=False, max_length=200, label="Column of the email address")
     user_id_column = forms.CharField(required=False, max_length=200, label="Column of the userId")

@@ -49,12 +49,12 @@ def schema(request: MemberRequest, source: Source) -> HttpResponse:
     period = "days" if request.GET.get("period") == "days" else "hours"
     draw = chart.of_two_weeks if period == "days" else chart.of_a_day
     context: dict[str, Any] = {"source": source, "period": period, "chart": draw(source.id)}
-    context["done"] = _done(request, source, rows)
+    context["done"] = _just_changed(request, source, rows)
     if of := request.GET.get("type"):
-        one = _one(source, rows, of, request.GET.get("event", ""))
+        one = _names_of_event(source, rows, of, request.GET.get("event", ""))
         return render(request, "console/sources/schema_of.html", context | one)
     text = request.GET.get("q", "").strip()
-    return render(request, "console/sources/schema.html", context | _all(source, rows, text))
+    return render(request, "console/sources/schema.html", context | _list_of_events(source, rows, text))
 
 
 @editors_source_view
@@ -84,7 +84,7 @@ def block(request: MemberRequest, source: Source) -> HttpResponse:
     return redirect(f"{page}?{urlencode(query)}" if query else page)
 
 
-def _done(request: MemberRequest, source: Source, rows: QuerySet[NameRow]) -> Line | None:
+def _just_changed(request: MemberRequest, source: Source, rows: QuerySet[NameRow]) -> Line | None:
     """What was just blocked or allowed, as long as it still is: the page offers to undo it."""
     if "done" not in request.GET:
         return None
@@ -100,14 +100,14 @@ def _blocked(source: Source) -> set[tuple[str, str, str]]:
     return set(source.blocks.values_list("type", "event", "name"))
 
 
-def _all(source: Source, rows: QuerySet[NameRow], text: str) -> dict[str, Any]:
+def _list_of_events(source: Source, rows: QuerySet[NameRow], text: str) -> dict[str, Any]:
     blocked = _blocked(source)
     names = rows.exclude(name="").values_list("type", "event").annotate(Count("id"))
     totals = {(of, event): total for of, event, total in names}
     events = rows.filter(name="")
     if text:
         events = events.filter(event__icontains=text)
-    found = list(events.order_by("-total", "event")[: SHOWN + 1])
+    listed = list(events.order_by("-total", "event")[: SHOWN + 1])
     return {
         "lines": [
             Line(
@@ -116,21 +116,21 @@ def _all(source: Source, rows: QuerySet[NameRow], text: str) -> dict[str, Any]:
                 is_blocked=(row.type, row.event, "") in blocked,
                 is_free=row.type in WHOLE,
             )
-            for row in found[:SHOWN]
+            for row in listed[:SHOWN]
         ],
-        "more": len(found) > SHOWN,
+        "more": len(listed) > SHOWN,
         "text": text,
-        "full": sum(totals.values()) + len(found) >= NAMES_KEPT,
+        "full": sum(totals.values()) + len(listed) >= NAMES_KEPT,
         "kept": NAMES_KEPT,
     }
 
 
-def _one(source: Source, rows: QuerySet[NameRow], of: str, event: str) -> dict[str, Any]:
+def _names_of_event(source: Source, rows: QuerySet[NameRow], of: str, event: str) -> dict[str, Any]:
     blocked = _blocked(source)
     consent = directory.consent_traits([source.workspace_id])[source.workspace_id]
-    found = list(rows.filter(type=of, event=event).order_by("-total", "name")[: SHOWN + 2])
-    itself = next((row for row in found if not row.name), None)
-    names = [row for row in found if row.name]
+    named = list(rows.filter(type=of, event=event).order_by("-total", "name")[: SHOWN + 2])
+    itself = next((row for row in named if not row.name), None)
+    names = [row for row in named if row.name]
     total = itself.total if itself else 1
     return {
         "type": of,

@@ -60,9 +60,9 @@ def exact(at: datetime) -> str:
 
 
 @register.filter
-def with_code(sentence: str) -> str:
-    """What stands between backticks as code."""
-    parts = [("<code>{}</code>" if at % 2 else "{}", part) for at, part in enumerate(sentence.split("`"))]
+def with_code(text: str) -> str:
+    """Text between backticks becomes code."""
+    parts = [("<code>{}</code>" if at % 2 else "{}", part) for at, part in enumerate(text.split("`"))]
     return format_html_join("", "{}", [(format_html(form, part),) for form, part in parts])
 
 
