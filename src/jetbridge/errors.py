@@ -51,11 +51,11 @@ class Backpressure(JetbridgeError):
 class DeliveryError(JetbridgeError):
     """`code` is stable and upper-case, for counters and filters; the message may change."""
 
-    def __init__(self, code: str, message: str, *, status: int | None = None, answer: str = "") -> None:
+    def __init__(self, code: str, message: str, *, status: int | None = None, response: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.status = status
-        self.answer = answer
+        self.response = response
 
 
 class TransientError(DeliveryError):
@@ -65,10 +65,10 @@ class TransientError(DeliveryError):
         message: str,
         *,
         status: int | None = None,
-        answer: str = "",
+        response: str = "",
         retry_after_seconds: float | None = None,
     ) -> None:
-        super().__init__(code, message, status=status, answer=answer)
+        super().__init__(code, message, status=status, response=response)
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -9,7 +9,7 @@ from jetbridge.errors import PermanentError
 if TYPE_CHECKING:
     from conftest import Bench
 
-LIST = PermanentError("LIST_NOT_FOUND", "Mailjet has no contacts list 7.", status=404, answer="{}")
+LIST = PermanentError("LIST_NOT_FOUND", "Mailjet has no contacts list 7.", status=404, response="{}")
 OTHER = PermanentError("BAD_REQUEST", "Mailjet rejects the request.", status=400)
 
 
@@ -42,7 +42,7 @@ def test_it_says_how_many_why_and_what_to_do(breaker: CircuitBreaker) -> None:
     with pytest.raises(CircuitOpen) as caught:
         refuse(breaker, 1, OTHER)
     error = caught.value
-    assert (error.code, error.status, error.answer) == ("CIRCUIT_OPEN", 404, "{}")
+    assert (error.code, error.status, error.response) == ("CIRCUIT_OPEN", 404, "{}")
     assert str(error) == (
         "19 of the last 20 were permanently rejected, 15 of them as LIST_NOT_FOUND: Mailjet has no contacts list 7. "
         "Fix the cause, or resume it and accept such failures."

@@ -152,7 +152,7 @@ def post(url: str, secret: str, body: bytes, *, timeout_seconds: float = PAGE_SE
         return message
     if 300 <= response.status < 400:
         message = f"It answered {response.status}, a redirect; alerts follow none. Enter the address that it leads to."
-    raise TransientError("REFUSED", message, status=response.status, answer=text)
+    raise TransientError("REFUSED", message, status=response.status, response=text)
 
 
 def send(rule: AlertRule, channel: str, notification: Notification, now: datetime) -> str:

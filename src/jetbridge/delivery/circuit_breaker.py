@@ -71,7 +71,7 @@ class CircuitBreaker:
             f"{len(rejections)} of the last {len(self._last) + 1} were permanently rejected, {total} of them as {code}: "
             f"{example} Fix the cause, or resume it and accept such failures.",
             status=example.status,
-            answer=example.answer,
+            response=example.response,
         )
         circuit_open.earlier = [rejection.what for rejection in rejections[:-1] if rejection.what is not None]
         self._last = deque((rejection and rejection._replace(what=None) for rejection in self._last), WINDOW)

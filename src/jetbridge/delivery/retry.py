@@ -78,7 +78,7 @@ class RetryDeadline:
             f"Tried for {self.limit_seconds / 3_600:g} h without success, while others went through. "
             f"The last trouble: {error}",
             status=error.status,
-            answer=error.answer,
+            response=error.response,
         )
 
     def pause_error(self, error: TransientError, where: str = "") -> PauseError:
@@ -89,7 +89,7 @@ class RetryDeadline:
             f"Nothing has gone through{where} since {since:%Y-%m-%d %H:%M} UTC; it goes on trying. "
             f"The last trouble: {error}",
             status=error.status,
-            answer=error.answer,
+            response=error.response,
         )
 
 

@@ -42,7 +42,7 @@ def exchange(
         response = send()
     except DeliveryError as error:
         seconds = time.monotonic() - started
-        return Exchange(request, error.status, {}, error.answer, seconds, _outcome(error), str(error))
+        return Exchange(request, error.status, {}, error.response, seconds, _outcome(error), str(error))
     seconds = time.monotonic() - started
     problem = error_of(response)
     headers = {

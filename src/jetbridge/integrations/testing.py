@@ -517,7 +517,7 @@ class StatusContract(DestinationContract):
         attempt = self.attempt(ref)
         error = attempt.error
         seen = [caplog.text, repr(self.open(ref)), repr(ref), repr(attempt.counts), repr(error), str(error)]
-        seen += [error.answer] if error else []
+        seen += [error.response] if error else []
         assert not [secret for secret in self.secrets(ref) for text in seen if secret in text]
         assert service.requests
 

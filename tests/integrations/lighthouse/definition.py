@@ -60,7 +60,7 @@ class LighthouseSink:
                 message_id=item.message.message_id,
                 person=item.message.user_id or "",
                 request=self.mask(body.decode()),
-                response=error.answer,
+                response=error.response,
                 body=encode(item.message),
             )
         if error:
@@ -72,7 +72,7 @@ class LighthouseSink:
         return self._service.call("POST", "/beam", headers=self._headers, body=body, mask=self.mask)
 
     def error_of(self, response: HTTPResponse) -> DeliveryError | None:
-        status, answer = response.status, excerpt(response.body, self.mask)
+        status, text = response.status, excerpt(response.body, self.mask)
         if status < 300:
             return None
         kinds: dict[str, type[DeliveryError]] = {
@@ -87,10 +87,10 @@ class LighthouseSink:
                 "STORM",
                 f"There is a storm ({status}).",
                 status=status,
-                answer=answer,
+                response=text,
                 retry_after_seconds=wait,
             )
-        return kinds[code](code, f"The keeper shakes his head ({status}).", status=status, answer=answer)
+        return kinds[code](code, f"The keeper shakes his head ({status}).", status=status, response=text)
 
     def mask(self, text: str) -> str:
         for secret in self._secrets:

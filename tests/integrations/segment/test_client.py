@@ -64,7 +64,7 @@ def test_the_write_key_is_in_no_error_and_no_repr(segment: Any, write_key: str) 
     client = SegmentClient(segment.url, write_key)
     with pytest.raises(BatchRefused) as caught:
         client.send([b"{}"])
-    assert json.loads(caught.value.answer) == {"message": "the key was ***"}
+    assert json.loads(caught.value.response) == {"message": "the key was ***"}
     assert write_key not in f"{caught.value} {client!r}"
 
 

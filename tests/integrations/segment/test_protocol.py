@@ -34,7 +34,7 @@ def test_calls_are_taken_only_by_the_documented_body(
     with pytest.raises(TransientError, match="is not Segment's Tracking API") as raised:
         SegmentClient(segment.url, "key").send([b"{}"])
     assert raised.value.code == "INVALID_RESPONSE"
-    assert raised.value.answer == body.decode()
+    assert raised.value.response == body.decode()
 
 
 @pytest.mark.parametrize(

@@ -97,19 +97,19 @@ class SegmentClient:
                 "What answered is not Segment's Tracking API, or did not take the calls: its response is not "
                 f'{{"success": true}}. Correct the endpoint, or what stands between. {where}'
             )
-            return TransientError(INVALID_RESPONSE, message, status=status, answer=text)
+            return TransientError(INVALID_RESPONSE, message, status=status, response=text)
         if status in _AGAIN or status >= 500:
             wait = retry_after_seconds(response.retry_after)
             code = "TOO_MANY_REQUESTS" if status == 429 else "SERVER_ERROR"
             message = f"Segment cannot take calls at the moment. {where}"
-            return TransientError(code, message, status=status, answer=text, retry_after_seconds=wait)
+            return TransientError(code, message, status=status, response=text, retry_after_seconds=wait)
         if status in {401, 403}:
             message = f"Segment refuses the write key. Enter the key of a Segment source again. {where}"
-            return PauseError("INVALID_AUTHENTICATION", message, status=status, answer=text)
+            return PauseError("INVALID_AUTHENTICATION", message, status=status, response=text)
         if status in {400, 413, 422}:
-            return BatchRefused(REFUSED, f"Segment refuses the call. {where}", status=status, answer=text)
+            return BatchRefused(REFUSED, f"Segment refuses the call. {where}", status=status, response=text)
         message = f"There is no Tracking API of Segment at this address. Correct the endpoint. {where}"
-        return PauseError("INVALID_URL", message, status=status, answer=text)
+        return PauseError("INVALID_URL", message, status=status, response=text)
 
     def mask(self, text: str) -> str:
         return text.replace(self._write_key, "***").replace(self._token, "***")

@@ -114,7 +114,7 @@ class SegmentDestination:
             raise silent[-1][2]
         for item, body, last_error in silent:
             given_up = self._retry_deadline.exhausted_error(last_error)
-            self._fail(item, body, given_up.code, str(given_up), given_up.answer)
+            self._fail(item, body, given_up.code, str(given_up), given_up.response)
 
     def _reject(self, call: _Rendered, error: BatchRefused) -> None:
         try:
@@ -123,7 +123,7 @@ class SegmentDestination:
             # What is not written as failed stays pending.
             self._failed = {at: record for at, record in self._failed.items() if record.reason != REFUSED}
             raise
-        self._fail(*call, error.code, str(error), error.answer)
+        self._fail(*call, error.code, str(error), error.response)
 
     def _fail(self, item: DeliveryItem, body: bytes, reason: str, detail: str, answer: str = "") -> None:
         message = item.message

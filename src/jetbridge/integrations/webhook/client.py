@@ -98,26 +98,26 @@ class WebhookClient:
             address = response.location.partition("?")[0]  # without its query, which may be a secret
             to = f" to {excerpt(self.mask(address).encode())[:200]}" if address else ""
             message = f"The webhook redirects{to}. Enter that address if it is the receiver's. {where}"
-            return PauseError("REDIRECTED", message, status=status, answer=text)
+            return PauseError("REDIRECTED", message, status=status, response=text)
         if status in {401, 403}:
             message = f"The webhook refuses the credentials. Correct its headers or secrets. {where}"
-            return PauseError("INVALID_AUTHENTICATION", message, status=status, answer=text)
+            return PauseError("INVALID_AUTHENTICATION", message, status=status, response=text)
         if status == 410:
             message = (
                 f"The receiver has ended this webhook permanently (410 Gone). Enter its new address. {where}"
             )
-            return PauseError("GONE", message, status=status, answer=text)
+            return PauseError("GONE", message, status=status, response=text)
         if status in _RETRIED or status >= 500:
             wait = retry_after_seconds(response.retry_after)
             code = "TOO_MANY_REQUESTS" if status == 429 else "SERVER_ERROR"
             message = f"The webhook cannot take messages at the moment. {where}"
-            return TransientError(code, message, status=status, answer=text, retry_after_seconds=wait)
+            return TransientError(code, message, status=status, response=text, retry_after_seconds=wait)
         if status in _REFUSED:
             return BatchRefused(
-                REFUSED, f"The webhook refuses the message. {where}", status=status, answer=text
+                REFUSED, f"The webhook refuses the message. {where}", status=status, response=text
             )
         message = f"Nothing takes messages at this address. Correct the URL. {where}"
-        return PauseError("INVALID_URL", message, status=status, answer=text)
+        return PauseError("INVALID_URL", message, status=status, response=text)
 
     def mask(self, text: str) -> str:
         """The text without secrets."""

@@ -353,7 +353,7 @@ class WebhookDestination:
                 self._failing[half[0].position] = replace(batch, items=half, tries=0, failures=0)
         else:
             given_up = self.retry_deadline.exhausted_error(error)
-            self._fail(self._encoded(batch.items[0]), given_up.code, str(given_up), given_up.answer)
+            self._fail(self._encoded(batch.items[0]), given_up.code, str(given_up), given_up.response)
             del self._failing[batch.place]
 
     def _send_whole(self, calls: Sequence[_Encoded]) -> None:
@@ -379,7 +379,7 @@ class WebhookDestination:
             # What is not written as failed stays pending.
             self._done = {at: row for at, row in self._done.items() if row is None or row.reason != REFUSED}
             raise
-        self._fail(call, error.code, str(error), error.answer)
+        self._fail(call, error.code, str(error), error.response)
 
     def _fail(self, call: _Encoded, reason: str, detail: str, answer: str = "") -> None:
         item = call[0]

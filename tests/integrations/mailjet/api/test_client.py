@@ -517,5 +517,5 @@ def test_no_secret_is_in_errors_and_reprs(mailjet: Any, client: MailjetClient) -
     mailjet.answer(400, {"ErrorInfo": leak, "ErrorMessage": leak, "StatusCode": 400})
     with pytest.raises(PermanentError) as caught:
         client.user()
-    shown = f"{caught.value} {caught.value.answer} {client!r}"
+    shown = f"{caught.value} {caught.value.response} {client!r}"
     assert [secret for secret in (API_KEY, SECRET_KEY, "hunter22", "t0k3n-9") if secret in shown] == []

@@ -107,5 +107,5 @@ def test_retry_after_is_passed_on(mailjet: Any, client: MailjetClient) -> None:
 def test_answers_are_kept_short() -> None:
     error = error_of(Response("GET /v3/REST/user", 400, "text/html", b"x" * 100_000))
     assert error is not None
-    assert error.answer == "x" * 2_000
+    assert error.response == "x" * 2_000
     assert len(str(error)) < 1_000

@@ -107,7 +107,7 @@ def rows_of(random: Random) -> tuple[type[resources.Row], bytes]:
     return row, made_up.damaged(random, body) if random.random() < 0.5 else body
 
 
-@fuzz(PURE, answer=rows_of)
+@fuzz(PURE, response=rows_of)
 def test_rows_are_all_that_was_said_or_none(answer: tuple[type[resources.Row], bytes]) -> None:
     row, body = answer
     try:

@@ -221,10 +221,10 @@ def error_of(response: Response) -> DeliveryError | None:
             rule.code,
             message,
             status=response.status,
-            answer=response.text,
+            response=response.text,
             retry_after_seconds=retry_after_seconds(response.retry_after),
         )
-    error = rule.error(rule.code, message, status=response.status, answer=response.text)
+    error = rule.error(rule.code, message, status=response.status, response=response.text)
     if isinstance(error, PropertiesRejected):
         rows = body.rows("Properties") if body else []
         error.properties = {name: str(reason) for row in rows for name, reason in row.items()}
@@ -265,5 +265,5 @@ def invalid_response(response: Response) -> TransientError:
         f"{INVALID_RESPONSE.message} ({response.call}: {response.status}, {pluralize(len(response.body), 'byte')} of "
         f"{one_line(response.content_type)[:60] or 'no content type'})",
         status=response.status,
-        answer=response.text,
+        response=response.text,
     )

@@ -268,7 +268,7 @@ class PropertyTypes:
         try:
             self._datatypes = self._client.contactmetadata()
         except PermanentError as error:  # no contact's fault
-            raise PauseError(error.code, str(error), status=error.status, answer=error.answer) from error
+            raise PauseError(error.code, str(error), status=error.status, response=error.response) from error
         self._read_at = self._clock()
 
 
@@ -311,11 +311,11 @@ class Account:
                 "LIST_NOT_FOUND",
                 f"The contacts list {list_id} is not there any more. Choose another list, or restore it in Mailjet.",
                 status=error.status,
-                answer=error.answer,
+                response=error.response,
             )
         return ListUnknown(
             "LIST_NOT_FOUND",
             f"Mailjet has no contacts list {list_id}, which the call was for.",
             status=error.status,
-            answer=error.answer,
+            response=error.response,
         )

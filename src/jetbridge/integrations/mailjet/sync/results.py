@@ -249,7 +249,7 @@ class Acknowledgement:
             error.code,
             str(error),
             request=result.request,
-            response=error.answer,
+            response=error.response,
         )
         contact.pending = without(contact.pending, failed)
         contact.history = add_failed(contact.history, self._now, result.by, error.code, failed)

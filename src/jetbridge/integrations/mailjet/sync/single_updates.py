@@ -280,7 +280,9 @@ class ContactUpdater:
         datatypes = dict(types.for_values([]))
         rejected = {name: reason for name, reason in error.properties.items() if name in sent}
         if not rejected:
-            raise PermanentError(error.code, str(error), status=error.status, answer=error.answer) from error
+            raise PermanentError(
+                error.code, str(error), status=error.status, response=error.response
+            ) from error
         types.refresh()
         if types.for_values([]) != datatypes:
             return {}  # somebody changed a type meanwhile: fit the values again
