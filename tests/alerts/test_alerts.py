@@ -18,8 +18,8 @@ from jetbridge.alerts import notifications, watch
 from jetbridge.alerts.notifications import TRIES, NotificationSender, send
 from jetbridge.alerts.watch import AFTER, AlertWatch, Standby
 from jetbridge.control.alerts import Alert, AlertKind, AlertNotification, AlertRule
+from jetbridge.control.factories import new_workspace
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
-from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role, User
 from jetbridge.delivery import metrics, pauses
 from jetbridge.delivery.light import Light

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jetbridge.control.factories import new_source
 from jetbridge.control.models import Destination, SourceKind, Workspace
-from jetbridge.control.new_rows import new_source
 from jetbridge.control.people import AuditEntry
 from jetbridge.delivery import ledger
 from jetbridge.delivery.models import ConsumerOffset, destination_consumer

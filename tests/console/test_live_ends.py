@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from jetbridge.console import errors
 from jetbridge.console.live_response import LiveResponse
-from jetbridge.control import membership, new_rows
+from jetbridge.control import factories, membership
 from jetbridge.control.models import Source, SourceKind
 from jetbridge.control.people import Membership, Role, Session, User
 
@@ -112,7 +112,7 @@ class Stream(threading.Thread):
 def test_it_ends_when_its_person_may_not_see_it_any_more(
     people: Any, start_jetbridge: Any, eventually: Any, route: str
 ) -> None:
-    source = new_rows.new_source(people.workspace, SourceKind.HTTP, "Website")
+    source = factories.new_source(people.workspace, SourceKind.HTTP, "Website")
     users = {
         how: new_user(f"user-{number}", (people.workspace, Role.EDITOR)) for number, how in enumerate(ENDS)
     }

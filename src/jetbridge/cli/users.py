@@ -44,9 +44,9 @@ def add(email: str, *, role: str | None, workspace: str | None, as_json: bool) -
             "workspace": row.name,
             "link": invited.link,
         }
-        echo(json.dumps({**fields, "mailed": invited.sent, "problem": invited.trouble or None}))
+        echo(json.dumps({**fields, "mailed": invited.sent, "problem": invited.problem or None}))
         return
-    how = "It was sent by mail, too." if invited.sent else invited.trouble
+    how = "It was sent by mail, too." if invited.sent else invited.problem
     echo(
         f"{invited.invitation.email} becomes {chosen.label.lower()} of {row} with this link. Valid for {INVITATION_DAYS} days, "
         f"single use. {how}".rstrip()

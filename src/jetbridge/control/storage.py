@@ -117,7 +117,7 @@ def _open(path: Path, seconds: float) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=seconds, isolation_level=None)
 
 
-def trouble(*, seconds: float) -> str | None:
+def write_problem(*, seconds: float) -> str | None:
     """The first thing that keeps files from being written. Blocks for so many seconds per database at the most."""
     config = settings.CONFIG
     return (
@@ -134,7 +134,7 @@ class StorageWatch:
     It looks every `every_seconds` at the most, and believes a lock that two looks have seen: others write, too.
     """
 
-    look: Callable[[], str | None] = lambda: trouble(seconds=1.0)
+    look: Callable[[], str | None] = lambda: write_problem(seconds=1.0)
     every_seconds: float = 3.0
     clock: Callable[[], float] = time.monotonic
     _looked_at: float = float("-inf")

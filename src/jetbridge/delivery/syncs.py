@@ -57,10 +57,11 @@ class Schedule:
 
 @lru_cache(maxsize=256)
 def _moments(schedule: Schedule, day: date) -> frozenset[datetime]:
-    folds = (0, 1) if schedule.minutes <= 60 else (0,)
     minutes = range(schedule.at % schedule.minutes, DAY_MINUTES, schedule.minutes)
-    walls = (datetime.combine(day, time(*divmod(minute, 60)), ZoneInfo(schedule.zone)) for minute in minutes)
-    return frozenset(wall.replace(fold=fold).astimezone(UTC) for wall in walls for fold in folds)
+    walls = [datetime.combine(day, time(*divmod(minute, 60)), ZoneInfo(schedule.zone)) for minute in minutes]
+    if schedule.minutes <= 60:  # also the second time of an hour that clocks repeat
+        walls += [wall.replace(fold=1) for wall in walls]
+    return frozenset(wall.astimezone(UTC) for wall in walls)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Alert rules: added, changed, tested, deleted."""
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
@@ -31,8 +31,11 @@ def save(actor: Actor, rule: AlertRule, changed: Collection[str]) -> None:
         rule.save()
         if not rule.enabled:
             watch.close_alerts(rule, now)
-        done = "alert-rule.added" if is_new else "alert-rule.changed"
-        actor.audit(done, rule, _details(rule) | ({} if is_new else {"changed": list(changed)}))
+        details = {"webhook": rule.webhook_host, "emails": rule.emails, "enabled": rule.enabled}
+        if is_new:
+            actor.audit("alert-rule.added", rule, details)
+        else:
+            actor.audit("alert-rule.changed", rule, details | {"changed": list(changed)})
 
 
 def test(actor: Actor, rule: AlertRule) -> list[Tested]:
@@ -57,7 +60,3 @@ def delete(actor: Actor, rule: AlertRule) -> None:
         actor.audit("alert-rule.deleted", rule)
         watch.close_alerts(rule, timezone.now())
         rule.delete()
-
-
-def _details(rule: AlertRule) -> dict[str, Any]:
-    return {"webhook": rule.webhook_host, "emails": rule.emails, "enabled": rule.enabled}

@@ -16,8 +16,8 @@ from django.utils import timezone
 from jetbridge.control import directory, names
 from jetbridge.control.audit import Actor
 from jetbridge.control.directory import DestinationRef
+from jetbridge.control.factories import new_source
 from jetbridge.control.models import Destination, SourceKind, Workspace
-from jetbridge.control.new_rows import new_source
 from jetbridge.delivery import ledger
 from jetbridge.engage import configuration, memberships, queries, store
 from jetbridge.engage.definition import (

@@ -20,12 +20,12 @@ Open this link to join. It is good for {days} days, and for you alone:
 
 
 class Invited(NamedTuple):
-    """`sent`: a mail server took the letter. `trouble`: why not, if there is one."""
+    """`sent`: a mail server took the letter. `problem`: why not, if there is one."""
 
     invitation: Invitation
     link: str
     sent: bool
-    trouble: str
+    problem: str
 
 
 def invite(actor: Actor, email: str, role: Role) -> Invited:

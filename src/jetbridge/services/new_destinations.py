@@ -6,8 +6,8 @@ from typing import Any
 from django.db import transaction
 
 from jetbridge.control import names
+from jetbridge.control.factories import new_destination
 from jetbridge.control.models import Destination, Source, Workspace
-from jetbridge.control.new_rows import new_destination
 from jetbridge.delivery import ledger
 from jetbridge.errors import ConfigurationError, ConflictError
 from jetbridge.eventlog.base import Counts, EventLog
@@ -30,7 +30,9 @@ def add(
     with transaction.atomic():
         row = new_destination(workspace, kind, name)
         row.enabled = enabled
-        _set(row, values)
+        integration = registry.destination(row.kind)
+        check(integration, values)
+        destination_settings.store(row, integration, integration.parsed(values))
         row.save()
         row.sources.set(sources)
         begin(row, counts)
@@ -56,9 +58,3 @@ def check(integration: base.Destination, values: Mapping[str, Any]) -> None:
     """Raises ConfigurationError for the first setting that is wrong."""
     for name, problem in integration.problems(values).items():
         raise ConfigurationError(f"{name}: {problem} Nothing was added.")
-
-
-def _set(row: Destination, values: Mapping[str, Any]) -> None:
-    integration = registry.destination(row.kind)
-    check(integration, values)
-    destination_settings.store(row, integration, integration.parsed(values))

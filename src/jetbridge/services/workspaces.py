@@ -4,8 +4,8 @@ from django.db import transaction
 
 from jetbridge.control import membership, names, time_zones
 from jetbridge.control.audit import Actor
+from jetbridge.control.factories import new_workspace
 from jetbridge.control.models import Workspace
-from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role
 from jetbridge.errors import ConflictError
 from jetbridge.services import computations, removal

@@ -127,7 +127,7 @@ def _new_invitation(invited: Invited) -> NewInvitationOut:
         invitation=_invitation(invited.invitation),
         link=invited.link,
         sent=invited.sent,
-        problem=invited.trouble,
+        problem=invited.problem,
     )
 
 

@@ -10,8 +10,8 @@ from jetbridge.console.auth import bootstrap_link
 from jetbridge.console.auth.forms import AddressField, check_password, new_password
 from jetbridge.console.auth.login import enter_as
 from jetbridge.control.audit import Actor
+from jetbridge.control.factories import new_workspace
 from jetbridge.control.models import Workspace
-from jetbridge.control.new_rows import new_workspace
 from jetbridge.control.people import Membership, Role, User
 
 

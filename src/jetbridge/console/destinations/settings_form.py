@@ -14,8 +14,8 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from jetbridge.control.factories import free_name
 from jetbridge.control.models import Destination, Source, SourceKind, Workspace
-from jetbridge.control.new_rows import free_name
 from jetbridge.integrations import base, registry
 from jetbridge.integrations.setting import (
     Boolean,

@@ -178,7 +178,7 @@ def _invite(request: MemberRequest, form: InvitationForm) -> HttpResponse:
         form.add_error("email", str(error))
         return _page(request, 422, form=form)
     return _page(
-        request, invited=invited.invitation, link=invited.link, sent=invited.sent, problem=invited.trouble
+        request, invited=invited.invitation, link=invited.link, sent=invited.sent, problem=invited.problem
     )
 
 

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from jetbridge.control import names
+from jetbridge.control.factories import free_name, new_source
 from jetbridge.control.models import AppConnection, Destination, MailjetAccount, Source, SourceKind, Workspace
-from jetbridge.control.new_rows import free_name, new_source
 from jetbridge.errors import ConflictError
 from jetbridge.integrations.mailjet.api.events import EVENT_TYPES
 from jetbridge.integrations.setting import MASK

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import QuerySet
 
+from jetbridge.control.factories import new_destination, new_source, new_workspace
 from jetbridge.control.models import (
     AppConnection,
     Destination,
@@ -18,7 +19,6 @@ from jetbridge.control.models import (
     SourceKind,
     Workspace,
 )
-from jetbridge.control.new_rows import new_destination, new_source, new_workspace
 from jetbridge.control.people import Membership, Role
 from jetbridge.integrations.mailjet import accounts
 

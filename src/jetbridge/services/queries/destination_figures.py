@@ -85,21 +85,16 @@ def figures(destination: int, period: Period, event_log: EventLog) -> Figures | 
     if totals is None:
         return None
     points = metrics.course(destination, period.since, period.step)
-    unread, about = _unread(destination, totals.unread, period, event_log)
+    # Of the messages that were not read yet, those that came in the period: an estimate, where the period began after the position.
+    unread, is_estimate = max(0, totals.unread), False
+    if unread:
+        position = ledger.positions().get(destination_consumer(destination), 0)
+        start = log_reader.position_before(event_log, period.since * 60_000)
+        if start > position:
+            end = event_log.counts().end
+            unread, is_estimate = round(unread * (end - start) / (end - position)), True
     read = sum(point.outcomes[RECEIVED] for point in points)
-    return Figures(period, points, read + unread, about, totals)
-
-
-def _unread(destination: int, unread: int, period: Period, event_log: EventLog) -> tuple[int, bool]:
-    """Of the messages that were not read yet, those that came in the period; and whether that is an estimate."""
-    if unread <= 0:
-        return 0, False
-    position = ledger.positions().get(destination_consumer(destination), 0)
-    start = log_reader.position_before(event_log, period.since * 60_000)
-    if start <= position:
-        return unread, False
-    end = event_log.counts().end
-    return round(unread * (end - start) / (end - position)), True
+    return Figures(period, points, read + unread, is_estimate, totals)
 
 
 def time_of(minute: int) -> datetime:

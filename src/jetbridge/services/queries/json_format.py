@@ -1,7 +1,6 @@
 """A message as the call that may have made it, in the words of Segment's libraries."""
 
 import json
-from typing import Any
 
 import msgspec
 
@@ -14,9 +13,9 @@ def pretty(message: Message) -> str:
     parts = _PARTS.get(message.type)
     if parts is None:
         return raw(encode(msgspec.structs.replace(message, settings=None)))
-    arguments = [_text(getattr(message, name)) for name in parts]
-    given = [argument for argument in arguments if argument]
-    return f"analytics.{message.type}({', '.join(given)});"
+    values = filter(None, (getattr(message, name) for name in parts))
+    arguments = [json.dumps(value, indent=2, ensure_ascii=False) for value in values]
+    return f"analytics.{message.type}({', '.join(arguments)});"
 
 
 def raw(body: bytes) -> str:
@@ -36,7 +35,3 @@ _PARTS = {
     "group": ("group_id", "traits"),
     "alias": ("user_id", "previous_id"),
 }
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) if value else ""

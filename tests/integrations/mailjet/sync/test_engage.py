@@ -11,8 +11,8 @@ from django.db import transaction
 from tests.fuzz import WITH_IO, fuzz
 
 from jetbridge.control.directory import load_destinations
+from jetbridge.control.factories import new_source
 from jetbridge.control.models import SourceKind, Workspace
-from jetbridge.control.new_rows import new_source
 from jetbridge.delivery.models import DeliveryRecordRow, Outcome
 from jetbridge.delivery.threads import Threads
 from jetbridge.engage.models import Activation, Computation, Space
