@@ -126,7 +126,7 @@ def message_of(
         raise UnsupportedType(type_, arrival.types)
     received_at, sent_at = arrival.received_at, call.sent_at
     original = call.timestamp
-    if original in _NO_VALUE:
+    if not original and original in _NO_VALUE:
         original = None if call.original_timestamp == "" else call.original_timestamp
     message = Message(
         type=type_,
@@ -168,6 +168,8 @@ def message_of(
 
 def _check_required(message: Message) -> None:
     """Raise MessageRejected if the message lacks what its type needs."""
+    if message.type == "identify" and message.user_id is not None:  # most calls
+        return
     if message.type == "alias":
         if message.previous_id is None or message.user_id is None:
             raise MessageRejected("id_required", "An alias call needs a previousId and a userId.")
