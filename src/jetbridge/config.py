@@ -223,7 +223,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     """
     values = {row.name.lower(): _value(row, environ) for row in VARIABLES}
     folder = home(environ)
-    _make_private(folder)
+    for path in files_for_others(folder):  # such as a backup that was copied here
+        with suppress(OSError):  # of another owner: `jetbridge doctor` reports it
+            path.chmod(0o600)
+            log.warning("Others could read %s: from now on its owner only can.", path)
     values["public_url"] = values["public_url"] or _own_url(values["host"], values["port"])
     values["trusted_proxies"] = values["trusted_proxies"] or ()
     values["smtp_url"] = values["smtp_url"] or None
@@ -270,23 +273,12 @@ def existing_home(environ: Mapping[str, str] = os.environ) -> Path:
 
 def files_for_others(folder: Path) -> list[Path]:
     """What others can read, of the files that Jetbridge keeps in its home."""
-    files = sorted(path for pattern in FILES for path in folder.glob(pattern))
-    return [path for path in files if _mode(path) & 0o077]
-
-
-def _mode(path: Path) -> int:
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:  # SQLite removes what it does not need any more
-        return 0
-
-
-def _make_private(folder: Path) -> None:
-    """Earlier versions left databases to the umask."""
-    for path in files_for_others(folder):
-        with suppress(OSError):  # somebody else's: `jetbridge doctor` says it
-            path.chmod(0o600)
-            log.warning("Others could read %s: from now on its owner only can.", path)
+    readable = []
+    for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
+        with suppress(FileNotFoundError):  # SQLite removes what it does not need any more
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                readable.append(path)
+    return readable
 
 
 def _own_url(host: str, port: int) -> str:
@@ -312,30 +304,23 @@ def _value(row: Variable, environ: Mapping[str, str]) -> Any:
 
 
 def _stored_secret(path: Path) -> str:
+    """The secret key in a file, which is made if need be."""
     if not path.exists():
         try:
-            _make_secret(path)
+            # Of two processes that start at once, one links its key, and both read that one whole.
+            descriptor, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                path.hardlink_to(name)
+            Path(name).unlink()
         except OSError as error:
             raise ConfigurationError(
                 f"The secret key cannot be written to {path}: {error.strerror}. Free space on the disk, or correct the "
                 "rights of the folder."
             ) from error
-    return _secret_from(path)
-
-
-def _make_secret(path: Path) -> None:
-    # Of two processes that start at once, one links its key, and both read that one whole.
-    descriptor, name = tempfile.mkstemp(dir=path.parent)  # mode 0600
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48))
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        path.hardlink_to(name)
-    Path(name).unlink()
-
-
-def _secret_from(path: Path) -> str:
     try:
         return _secret(path.read_text().strip())
     except (OSError, ValueError) as error:
