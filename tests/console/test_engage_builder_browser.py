@@ -113,7 +113,7 @@ def test_json_and_form_follow_each_other(builder: Page) -> None:
     text.fill(json.dumps({"not": {"all": [PREMIUM, {"event": "Order Completed"}]}}))
     page.get_by_role("button", name="Use this JSON").click()
     expect(page.get_by_label("1: value")).to_have_value("premium")
-    expect(page.get_by_label("hold or do not hold")).to_have_value("yes")
+    expect(page.get_by_label("apply or do not apply")).to_have_value("yes")
     count(page, 4)
     page.get_by_label("1: value").fill("free")
     page.get_by_text("Definition as JSON").click()
@@ -125,7 +125,7 @@ def test_json_and_form_follow_each_other(builder: Page) -> None:
     page.get_by_label("Name").fill("Not complete")
     page.get_by_role("button", name="Create audience").click()
     expect(page.locator("[data-error]").get_by_text("still empty")).to_be_visible()
-    expect(page.get_by_label("3: holds")).to_be_focused()
+    expect(page.get_by_label("3: applies")).to_be_focused()
 
 
 def test_json_that_is_being_written_is_not_replaced(builder: Page) -> None:

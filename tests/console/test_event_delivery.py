@@ -180,7 +180,7 @@ def test_a_sample_whose_message_is_gone_says_so(joined: Joined, client_of: Any) 
     ledger.add(joined.row.id, counts)
     url = joined.url("destination-sample", DeliveryRecordRow.objects.get().id)
     page = client_of("viewer").get(url).content.decode()
-    assert "does not keep it any more" in page
+    assert "no longer has it" in page
 
 
 @pytest.mark.parametrize(

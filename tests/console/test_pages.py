@@ -114,7 +114,7 @@ def test_a_page_that_breaks_has_a_page(people: Any, client_of: Any, monkeypatch:
     client.raise_request_exception = False
     answer = client.get(f"/w/{people.workspace.id}/checklist/")
     assert answer.status_code == 500
-    assert "Something broke here" in answer.content.decode()
+    assert "Something went wrong" in answer.content.decode()
     assert "ZeroDivisionError" not in answer.content.decode()
 
 

@@ -146,7 +146,7 @@ def test_a_link_is_good_once(people: Any) -> None:
     assert Client().post(path, {"password": NEW}).status_code == 302
     for answer in (Client().get(path), Client().post(path, {"password": people.password})):
         assert answer.status_code == 404
-        assert "This link is over" in answer.content.decode()
+        assert "This link has expired" in answer.content.decode()
     assert may_log_in(people.owner, NEW)
 
 
@@ -210,5 +210,5 @@ def test_a_password_is_forgotten_and_chosen_anew_in_a_browser(
     page.get_by_role("button", name="Change the password").click()
     expect(page.get_by_role("status").filter(has_text="Your password was changed.")).to_be_visible()
     page.goto(served.url + path)
-    expect(page.get_by_role("heading", name="This link is over")).to_be_visible()
+    expect(page.get_by_role("heading", name="This link has expired")).to_be_visible()
     accessible(page)

@@ -82,7 +82,7 @@ def test_what_fails_behind_a_page_is_told_until_it_works(
     context.add_cookies(browser.cookies())
     page = context.new_page()
     page.goto(f"{served.url}/w/{served.workspace.id}/sources/")
-    broken = "<h1>Something broke here</h1><p>The page could not be made.</p>"
+    broken = "<h1>Something went wrong</h1><p>The page could not be made.</p>"
 
     def fail(route: Route) -> None:
         route.fulfill(status=500, content_type="text/html", body=broken)
@@ -90,7 +90,7 @@ def test_what_fails_behind_a_page_is_told_until_it_works(
     page.route("**/sources/add", fail)
     link, told = page.get_by_role("link", name="Add source"), page.locator(".toast.error")
     link.click()
-    expect(told).to_contain_text("Something broke here. The page could not be made.")
+    expect(told).to_contain_text("Something went wrong. The page could not be made.")
     accessible(page)
     told.get_by_role("button", name="Dismiss").click()
     expect(told).to_have_count(0)

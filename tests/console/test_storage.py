@@ -91,7 +91,7 @@ def test_every_page_says_that_a_program_locks_the_state(
     home: Path, people: Any, client_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, page = client_of("viewer"), f"/w/{people.workspace.id}/sources/"
-    monkeypatch.setattr(context, "storage_trouble", StorageWatch(lambda: storage.write_problem(seconds=0), 0))
+    monkeypatch.setattr(context, "storage_problem", StorageWatch(lambda: storage.write_problem(seconds=0), 0))
     assert "locks state.db" not in client.get(page).content.decode()
     with locked(home / "state.db"):
         client.get(page)

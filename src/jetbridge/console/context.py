@@ -12,7 +12,7 @@ from jetbridge.delivery.models import ConsumerOffset, destination_consumer
 from jetbridge.integrations import registry
 
 #: Why files cannot be written at the moment.
-storage_trouble = StorageWatch()
+storage_problem = StorageWatch()
 
 #: Id of the element that slide-outs are loaded into; see dialog.js.
 SLIDE_OUT = "slide-out-body"
@@ -28,7 +28,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "may_own": bool(membership and membership.may(Role.OWNER)),
         "layout": layout(request),
         "sections": registry.sections(),
-        "storage_trouble": SimpleLazyObject(lambda: storage_trouble() or ""),
+        "storage_problem": SimpleLazyObject(lambda: storage_problem() or ""),
         "paused_destinations": SimpleLazyObject(lambda: paused_destinations(request.workspace)),  # type: ignore[attr-defined]
     }
 

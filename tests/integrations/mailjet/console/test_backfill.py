@@ -65,7 +65,7 @@ def test_what_it_waits_for_and_why_it_failed_are_shown(page: Any, mailjet: Mailj
     send_to(mailjet, 1)
     page.post("backfill/start")
     Backfill.objects.update(waits_for="Mailjet asks for fewer calls.")
-    assert "It waits, and goes on by itself: Mailjet asks for fewer calls." in page.read("backfill")
+    assert "Waiting, it resumes by itself: Mailjet asks for fewer calls." in page.read("backfill")
     Backfill.objects.update(state="failed", problem="It broke.", unreadable=2)
     assert "Failed It broke." in page.read("backfill")
     assert "2 could not be read" in page.read("backfill")
