@@ -72,7 +72,7 @@ def test_a_hold_appears_and_is_released(
     accessible(page)
     page.get_by_role("link", name="1 destination paused").click()
     page.get_by_role("button", name="Try now").click()
-    expect(page.get_by_text("tries now.")).to_be_visible()
+    expect(page.get_by_text("is resumed.")).to_be_visible()
     eventually(lambda: is_paused(row), "it has tried, and is held again")
     row.secrets = good
     row.save()

@@ -180,7 +180,7 @@ def test_from_the_first_run_link_to_the_contact_and_the_events_back(
     carry_key_and_list_to_the_tile(page, list_id)
     next_step(page, 2, "Enable")
     press(page, "Enable destination")
-    expect(page.get_by_text("is enabled and takes messages now")).to_be_visible()
+    expect(page.get_by_text(" is enabled.")).to_be_visible()
     next_step(page, 3, "Send a test")
     send_what_the_source_shows(page)
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Checklist").click()
