@@ -256,7 +256,7 @@ def test_a_pause_says_what_to_do_in_its_own_words(
     assert tower.deliver("u-1").state == "paused"
     text = text_of(editor, tower.url("destination"))
     assert [words for words in shown if words not in text] == []
-    assert f'href="{tower.url(leads_to)}" id="mend"' in text
+    assert f'href="{tower.url(leads_to)}" id="fix"' in text
     assert f"The keeper shakes his head ({status})." in text
     assert "write key" not in strip_tags(text).lower()
     assert "authentication key" not in strip_tags(text).lower()
