@@ -1,6 +1,7 @@
 """Uses of the words that the project retired: the lists stand in `tests/retired_words`."""
 
 import ast
+import builtins
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from structure.source import ROOT, SOURCES, Module
 LISTS = ROOT / "tests" / "retired_words"
 NAMES = EVERYWHERE, IN_FOLDERS = "everywhere.txt", "in_folders.txt"
 IDENTIFIERS_ONLY = "identifiers:"
+#: Python's own names, such as FileNotFoundError, and a method of its files.
+PYTHON = {*dir(builtins), "tell"}
 
 
 def gone() -> list[str]:
@@ -28,7 +31,7 @@ def uses(modules: list[Module]) -> Counter[str]:
     in_folders = [line.split(": ") for line in (*_lines(IN_FOLDERS, 0), *_lines(IN_FOLDERS, 1))]
     counted = Counter[str]()
     for module in modules:
-        text = " ".join(map(_spaced, _identifiers(module)))
+        text = " ".join(_spaced(name) for name in _identifiers(module) if name not in PYTHON)
         for word in everywhere:
             counted[word] += _count(word.removeprefix(IDENTIFIERS_ONLY), text)
         for folder, word in in_folders:

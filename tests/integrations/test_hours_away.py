@@ -107,9 +107,9 @@ class Silent(StubService):
         self.answers = threading.Event()
         self.answers.set()
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         self.answers.wait()
-        return super().answer(request)
+        return super().respond(request)
 
 
 class Receiver:

@@ -79,7 +79,7 @@ class StubService:
     echoes: bool = False
     requests: list[Request] = field(default_factory=list)
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         self.requests.append(request)
         response = Response(400, b"{}") if self.refuses(request) else self.response
         if self.echoes:
@@ -99,7 +99,7 @@ def serving(service: StubService) -> Iterator[StubService]:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            response = service.answer(Request(self.command, self.path, headers, body))
+            response = service.respond(Request(self.command, self.path, headers, body))
             content = b"" if response.status in {204, 304} else response.body
             self.send_response(response.status)
             for name, value in {

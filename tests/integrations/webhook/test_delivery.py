@@ -46,7 +46,7 @@ class Receiver(StubService):
         self.ids: dict[str, set[tuple[str, ...]]] = defaultdict(set)
         self._lock = threading.Lock()
 
-    def answer(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response:
         body = json.loads(request.body)
         calls = body if isinstance(body, list) else [body]
         with self._lock:

@@ -125,7 +125,7 @@ class SegmentDestination:
             raise
         self._fail(*call, error.code, str(error), error.response)
 
-    def _fail(self, item: DeliveryItem, body: bytes, reason: str, detail: str, answer: str = "") -> None:
+    def _fail(self, item: DeliveryItem, body: bytes, reason: str, detail: str, response: str = "") -> None:
         message = item.message
         self._failed[item.position] = DeliveryRecord(
             outcome="failed",
@@ -135,7 +135,7 @@ class SegmentDestination:
             message_id=message.message_id[:200],
             person=message.person,
             request=body[:REQUEST_CHARACTERS].decode("utf-8", "replace"),
-            response=answer,
+            response=response,
             body=encode(message),
         )
 

@@ -381,7 +381,7 @@ class WebhookDestination:
             raise
         self._fail(call, error.code, str(error), error.response)
 
-    def _fail(self, call: _Encoded, reason: str, detail: str, answer: str = "") -> None:
+    def _fail(self, call: _Encoded, reason: str, detail: str, response: str = "") -> None:
         item = call[0]
         message = item.message
         self._done[item.position] = DeliveryRecord(
@@ -393,6 +393,6 @@ class WebhookDestination:
             message_id=message.message_id[:200],
             person=message.person,
             request=self.client.mask(self._body([call])[:REQUEST_CHARACTERS].decode("utf-8", "replace")),
-            response=answer,
+            response=response,
             body=encode_message(message),
         )
