@@ -344,12 +344,12 @@ def test_its_tasks_are_asked_for_and_done(tower: Tower, editor: Client) -> None:
     assert "Counts every lamp of the tower." in text_of(editor, sync)
     tower.row.settings["height"] = 21
     tower.row.save()
-    assert editor.post(tower.url("destination-ask", "lamps")).status_code == 302
+    assert editor.post(tower.url("destination-start-task", "lamps")).status_code == 302
     wanted = plan.thread_specs()
     (name,) = (name for name in wanted if name.endswith("(lamps)"))
     wanted[name][1](Event())
     assert "lamps42" in "".join(strip_tags(text_of(editor, sync)).split())
-    assert editor.post(tower.url("destination-ask", "plan")).status_code == 404
+    assert editor.post(tower.url("destination-start-task", "plan")).status_code == 404
 
 
 # ---- the API

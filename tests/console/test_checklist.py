@@ -107,11 +107,11 @@ def test_a_test_that_did_not_arrive_says_so_and_where_to_look(
 ) -> None:
     receive(joined, event_log, filtered=Counter({"UNSUPPORTED_EVENT_TYPE": 1}))
     step = steps(people)["contact"]
-    assert (step.done, step.trouble, step.action) == (False, "1 filtered, none delivered yet.", "See why")
+    assert (step.done, step.problem, step.action) == (False, "1 filtered, none delivered yet.", "See why")
     assert step.href == joined.url("destination-event-delivery")
     pauses.pause(joined.reader, "FORBIDDEN", "Mailjet rejects the key.")
     step = steps(people)["contact"]
-    assert step.trouble == f"{joined.row.name} is paused: Mailjet rejects the key."
+    assert step.problem == f"{joined.row.name} is paused: Mailjet rejects the key."
     assert step.href == joined.url("destination")
 
 

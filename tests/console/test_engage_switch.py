@@ -116,9 +116,9 @@ def test_the_history_is_loaded_once_with_its_progress(
     meta = store.Meta(stored.connection)
     meta.set(began=200, history_place=50)
     assert "25 % of the messages" in client.get(url(people)).content.decode()
-    asked_at = Space.objects.get().history_requested_at
-    assert asked_at
-    meta.set(history_done=int(asked_at.timestamp() * 1_000), history_place=0)
+    requested_at = Space.objects.get().history_requested_at
+    assert requested_at
+    meta.set(history_done=int(requested_at.timestamp() * 1_000), history_place=0)
     assert "has been read" in client.get(url(people)).content.decode()
     again = client.post(url(people), {"change": "history"}, follow=True)
     assert "it is read once" in again.content.decode()

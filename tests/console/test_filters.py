@@ -272,7 +272,7 @@ class TestAttempt:
     ) -> None:
         answer = editor.post(url(row, "destination-filters-try"), form(("event", "is", "Test")))
         tried = answer.context["preview"]
-        assert (tried.total, [each.found.label for each in tried.dropped]) == (
+        assert (tried.total, [each.sample.label for each in tried.dropped]) == (
             3,
             ["track · u2 · Test", "track · u1 · Test"],
         )
@@ -344,7 +344,7 @@ def test_what_is_tried_is_what_delivery_does(
         item.message.message_id for item in routed.items if item.message != originals[item.message.message_id]
     }
     assert before.total == 19
-    assert {each.found.message.message_id for each in before.changed} == changed
+    assert {each.sample.message.message_id for each in before.changed} == changed
     assert len(before.dropped) == routed.filtered["FILTERED_BY_DESTINATION_FILTER"]
     assert len(before.failed) == routed.filtered["DESTINATION_FILTER_ERROR"]
     assert len(routed.items) == 19 - len(before.dropped) - len(before.failed)

@@ -15,7 +15,7 @@ from jetbridge.delivery.models import LatencyBucket, MetricBucket
 from jetbridge.eventlog.sqlite import SqliteEventLog
 from jetbridge.integrations.mailjet.models import RejectedValue
 from jetbridge.services.queries import destination_figures
-from jetbridge.services.queries.destination_figures import PERIODS, said, time_of, unit_of
+from jetbridge.services.queries.destination_figures import PERIODS, format_latency, time_of, unit_of
 
 from .conftest import OF_A_DESTINATION
 from .delivered import Joined, identify, join
@@ -51,7 +51,7 @@ def test_the_figures_of_a_period_and_since_the_beginning(
         ("failed", "INVALID_EMAIL", 1),
         ("filtered", "UNSUPPORTED_EVENT_TYPE", 1),
     ]
-    assert (found["p50"], found["p95"]) == (said(metrics.milliseconds(metrics.bucket(150))),) * 2
+    assert (found["p50"], found["p95"]) == (format_latency(metrics.milliseconds(metrics.bucket(150))),) * 2
 
 
 def test_what_came_before_the_period_and_was_not_read_yet_is_no_news(
@@ -169,11 +169,11 @@ def test_that_no_worker_runs_is_said(joined: Joined, client_of: Any) -> None:
     ("highest", "top"), [(150.0, "200 ms"), (1_450.0, "2 s"), (262_000.0, "6 min"), (4e6, "2 h")]
 )
 def test_a_scale_of_latencies_is_round_in_its_unit(highest: float, top: str) -> None:
-    assert charts.lines({"p50": [highest]}, said, unit_of).scale[0] == top
+    assert charts.lines({"p50": [highest]}, format_latency, unit_of).scale[0] == top
 
 
 def test_a_latency_reads_well() -> None:
-    assert [said(ms) for ms in (None, 0, 12.4, 1_540, 90_000, 7_200_000)] == [
+    assert [format_latency(ms) for ms in (None, 0, 12.4, 1_540, 90_000, 7_200_000)] == [
         "",
         "0 ms",
         "12 ms",

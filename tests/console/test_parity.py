@@ -74,7 +74,7 @@ SAME: dict[str, list[str]] = {
     "connection-remove": ["remove_app_connection"],
     "connection-rotate": ["rotate_key"],
     "destination": ["get_figures"],
-    "destination-ask": ["request_task", "jetbridge contacts diff", "jetbridge contacts verify"],
+    "destination-start-task": ["request_task", "jetbridge contacts diff", "jetbridge contacts verify"],
     "destination-catalog": ["get_catalog"],
     "destination-check": ["check_changed_connection", "jetbridge doctor"],
     "destination-confirm": ["confirm_destination", "confirm_changed_settings"],

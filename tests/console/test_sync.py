@@ -75,7 +75,7 @@ def test_a_page_costs_the_same_however_much_is_under_way(
 def test_a_plan_is_asked_for_once(joined: Joined, client_of: Any) -> None:
     editor = client_of("editor")
     for _ in range(2):
-        answer = editor.post(joined.url("destination-ask", "plan"))
+        answer = editor.post(joined.url("destination-start-task", "plan"))
         assert answer.headers["location"] == f"{joined.url('destination-sync')}#plan"
     assert Task.objects.count() == 1
     assert "Waiting for the worker" in editor.get(joined.url("destination-sync")).content.decode()
@@ -86,7 +86,7 @@ def test_a_task_that_came_to_nothing_says_why(joined: Joined, client_of: Any) ->
     joined.row.secrets = '{"apiKey": "unknown"}'
     joined.row.save()
     editor = client_of("editor")
-    editor.post(joined.url("destination-ask", "verify"))
+    editor.post(joined.url("destination-start-task", "verify"))
     assert work_off(joined).problem
     assert "belongs to no app connection" in editor.get(joined.url("destination-sync")).content.decode()
 
@@ -122,7 +122,7 @@ def test_differences_are_shown_and_repair_is_offered_to_editors(joined: Joined, 
 
 def test_a_task_is_cancelled(joined: Joined, client_of: Any) -> None:
     editor = client_of("editor")
-    editor.post(joined.url("destination-ask", "verify"))
+    editor.post(joined.url("destination-start-task", "verify"))
     task = Task.objects.get()
     editor.post(joined.url("destination-task-cancel", task.id))
     task.refresh_from_db()
@@ -188,7 +188,7 @@ def test_only_editors_ask_for_anything(joined: Joined, client_of: Any, role: str
     row = Replay.objects.create(destination_id=joined.row.id, after=0, position=0, upto=9, messages=9)
     client, refused = client_of(role), 403 if role == "viewer" else 404
     for url in (
-        joined.url("destination-ask", "verify"),
+        joined.url("destination-start-task", "verify"),
         joined.url("destination-count"),
         joined.url("destination-task-cancel", task.id),
         joined.url("destination-replay", task.id),
@@ -205,6 +205,6 @@ def test_tasks_and_replays_of_another_destination_are_not_found(joined: Joined, 
         joined.url("destination-task-cancel", task.id),
         joined.url("destination-replay", task.id),
         joined.url("destination-replay-cancel", row.id),
-        joined.url("destination-ask", "dance"),
+        joined.url("destination-start-task", "dance"),
     ):
         assert owner.post(url).status_code == 404

@@ -221,7 +221,7 @@ def test_a_destination_that_answers_nothing_for_the_limit_is_paused_and_goes_on_
     row = figures(bench)
     assert (row.pause_code, row.pending, row.failed) == ("RETRIES_EXHAUSTED", 2, 0)
     assert row.pause_reason == (
-        "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last trouble: Not now."
+        "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last error: Not now."
     )
     recorder.raises = []
     pauses.resume_by_hand(bench.reader)

@@ -40,11 +40,11 @@ def test_what_somebody_else_holds_is_not_lifted(reader: str) -> None:
 
 
 def test_a_hold_keeps_its_time_when_only_its_words_change(reader: str) -> None:
-    pauses.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: one.")
+    pauses.pause(reader, "RETRIES_EXHAUSTED", "The last error: one.")
     since = ConsumerOffset.objects.get(consumer=reader).paused_at
-    pauses.pause(reader, "RETRIES_EXHAUSTED", "The last trouble: another.")
+    pauses.pause(reader, "RETRIES_EXHAUSTED", "The last error: another.")
     row = ConsumerOffset.objects.get(consumer=reader)
-    assert (row.paused_at, row.pause_reason) == (since, "The last trouble: another.")
+    assert (row.paused_at, row.pause_reason) == (since, "The last error: another.")
 
 
 def test_a_release_by_hand_ends_the_wait_within_two_seconds(reader: str) -> None:

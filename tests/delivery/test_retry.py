@@ -80,8 +80,8 @@ def test_the_end_of_patience_is_told_in_one_sentence_each() -> None:
     pause, given_up = subject.pause_error(ERROR), subject.exhausted_error(ERROR)
     assert (pause.code, given_up.code) == ("RETRIES_EXHAUSTED", "RETRIES_EXHAUSTED")
     assert str(pause) == (
-        "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last trouble: Not now."
+        "Nothing has gone through since 2026-11-01 12:00 UTC; it goes on trying. The last error: Not now."
     )
     assert str(given_up) == (
-        "Tried for 4 h without success, while others went through. The last trouble: Not now."
+        "Tried for 4 h without success, while others went through. The last error: Not now."
     )

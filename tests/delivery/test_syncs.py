@@ -245,7 +245,7 @@ def test_an_erasure_does_not_wait_for_the_next_sync(
     row = erasure.request(hourly.bench.row.workspace_id, Identity.of_name("ann"))
     eraser = Eraser(hourly.bench.log, lambda _: [Handler()])
     assert not eraser.step(row)  # its last batch may be under way
-    row.asked_at -= timedelta(minutes=1)
+    row.requested_at -= timedelta(minutes=1)
     row.save()
     assert eraser.step(row)
     hourly.clock.at(14)

@@ -346,7 +346,7 @@ def test_an_erasure_that_stays_open_is_a_light_of_its_workspace_alone(bench: Ben
     for name in ("ada@example.com", "bob@example.com"):
         erasure.request(workspace, Identity.of_name(name))
     assert bench.codes() == []
-    Erasure.objects.update(asked_at=datetime.now(UTC) - timedelta(seconds=health.ERASURE_SECONDS + 5))
+    Erasure.objects.update(requested_at=datetime.now(UTC) - timedelta(seconds=health.ERASURE_SECONDS + 5))
     Destination.objects.update(enabled=False)
     found = bench.read()
     (light,) = found.lights

@@ -102,7 +102,7 @@ def delete(
     if as_json:
         receipt = {
             "receipt": erasure.id,
-            "requested_at": erasure.asked_at.isoformat(timespec="seconds"),
+            "requested_at": erasure.requested_at.isoformat(timespec="seconds"),
             "ended_at": ended_at.isoformat(timespec="seconds") if ended_at else None,
             "ended": ended_at is not None,
             "waits_for": erasure.waits_for or None,

@@ -168,8 +168,8 @@ def consent_traits(workspaces: Collection[int]) -> dict[int, frozenset[str]]:
 
 
 def _destinations(rows: QuerySet[Destination]) -> list[DestinationRef]:
-    found = list(rows.order_by("id").select_related("workspace").prefetch_related("sources"))
-    traits = consent_traits({row.workspace_id for row in found})
+    destinations = list(rows.order_by("id").select_related("workspace").prefetch_related("sources"))
+    traits = consent_traits({row.workspace_id for row in destinations})
     blocks: dict[int, list[tuple[str, str, str]]] = {}
     for block in SchemaBlock.objects.filter(source__workspace__in=traits).order_by("id"):
         blocks.setdefault(block.source_id, []).append((block.type, block.event, block.name))
@@ -186,7 +186,7 @@ def _destinations(rows: QuerySet[Destination]) -> list[DestinationRef]:
             blocks={source.id: blocks[source.id] for source in row.sources.all() if source.id in blocks},
             time_zone=row.workspace.time_zone,
         )
-        for row in found
+        for row in destinations
     ]
 
 

@@ -145,8 +145,8 @@ class StorageWatch:
     def __call__(self) -> str | None:
         if self.clock() - self._looked_at >= self.every_seconds and self._lock.acquire(blocking=False):
             try:
-                found = self.look()
-                self._shown, self._last = (found if self._last else None), found
+                state = self.look()
+                self._shown, self._last = (state if self._last else None), state
                 self._looked_at = self.clock()
             finally:
                 self._lock.release()

@@ -137,7 +137,7 @@ def count_lost(
     goes on from what is there.
     """
     counts = event_log.counts()
-    found = []
+    losses = []
     for row in Destination.objects.order_by("id"):
         consumer = destination_consumer(row.id)
         position = ConsumerOffset.objects.filter(consumer=consumer).values_list("position", flat=True).first()
@@ -157,8 +157,8 @@ def count_lost(
             delivery_counts.fail(DeliveryRecord(FAILED, LOST, _LOST_DETAIL, 0, total))
             with ledger.commit(row.id, position, lost, delivery_counts, event_log.place(position)):
                 pass
-            found.append(Loss(row.name, total))
-    return found
+            losses.append(Loss(row.name, total))
+    return losses
 
 
 _LOST_DETAIL = (
@@ -195,9 +195,9 @@ def _unread(
     ranges: ledger.SourceRanges | None = None,
 ) -> Counter[int]:
     """Messages after a position, by source; those within the ranges only, if any are given."""
-    found: Counter[int] = Counter()
+    unread: Counter[int] = Counter()
     for records in log_reader.read_range(event_log, PositionRange(position, counts.end)):
         ours = ranges.of(records) if ranges else records
-        found.update(record.source for record in ours if record.type not in NO_MESSAGES)
+        unread.update(record.source for record in ours if record.type not in NO_MESSAGES)
         on_records(len(records))
-    return found
+    return unread

@@ -76,7 +76,7 @@ class RetryDeadline:
         return PermanentError(
             RETRIES_EXHAUSTED,
             f"Tried for {self.limit_seconds / 3_600:g} h without success, while others went through. "
-            f"The last trouble: {error}",
+            f"The last error: {error}",
             status=error.status,
             response=error.response,
         )
@@ -87,7 +87,7 @@ class RetryDeadline:
         return PauseError(
             RETRIES_EXHAUSTED,
             f"Nothing has gone through{where} since {since:%Y-%m-%d %H:%M} UTC; it goes on trying. "
-            f"The last trouble: {error}",
+            f"The last error: {error}",
             status=error.status,
             response=error.response,
         )
@@ -100,11 +100,11 @@ class BatchRefused(PermanentError):
 def send_bisected(
     batch: Sequence[_T],
     send: Callable[[Sequence[_T]], None],
-    refuse: Callable[[_T, BatchRefused], None],
+    reject: Callable[[_T, BatchRefused], None],
 ) -> None:
     """Send a batch in one request, or where it is refused in several, in its order.
 
-    `send` sends a part, and remembers what was taken, because a later part may raise. `refuse` gets what is refused
+    `send` sends a part, and remembers what was taken, because a later part may raise. `reject` gets what is refused
     alone. Raises what either raises, BatchRefused of `send` excepted.
     """
     waiting = deque([batch])
@@ -114,7 +114,7 @@ def send_bisected(
             send(part)
         except BatchRefused as error:
             if len(part) == 1:
-                refuse(part[0], error)
+                reject(part[0], error)
             else:
                 middle = len(part) // 2
                 waiting.extendleft((part[middle:], part[:middle]))

@@ -122,7 +122,7 @@ class Traceable:
             return DELIVERED, "", []
         return self._explainer.status(self._decide(record, message).message, record.position)
 
-    def left_out(self, record: Record, message: Message) -> tuple[str, list[str]] | None:
+    def filter_reason(self, record: Record, message: Message) -> tuple[str, list[str]] | None:
         """The reason for which routing kept a message from the destination, and why; None if it did not. Makes no query."""
         status = self._unseen(record, message)
         return status[1:] if status and status[0] == FILTERED else None

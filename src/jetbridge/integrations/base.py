@@ -133,14 +133,14 @@ class SourceOwner(NamedTuple):
 
 @dataclass(frozen=True)
 class SetupStep:
-    """`href` leads to where it is done, or was; `action` is what to press there, `trouble` what is in the way."""
+    """`href` leads to where it is done, or was; `action` is what to press there, `problem` what is in the way."""
 
     title: str
     what: str
     action: str
     href: str
     done: bool = False
-    trouble: str = ""
+    problem: str = ""
 
 
 class Notice(NamedTuple):

@@ -77,7 +77,7 @@ PAUSE_REASONS = {
         PauseReason(
             RETRIES_EXHAUSTED,
             "nothing has gone through for hours",
-            "Look at the last trouble, and at the other side. Nothing has to be done here.",
+            "Look at the last error, and at the other side. Nothing has to be done here.",
             EVENT_DELIVERY_PAGE,
             "Try now",
         ),

@@ -243,7 +243,7 @@ class DestinationContract:
 
     # ---- what it says of itself
 
-    def test_it_says_what_it_is(self) -> None:
+    def test_it_describes_itself(self) -> None:
         destination = self.destination
         assert re.fullmatch(r"[a-z][a-z0-9-]{0,19}", destination.kind)
         assert destination.title
@@ -258,7 +258,7 @@ class DestinationContract:
             tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(icon).iter()}  # noqa: S314 - our own file
             assert tags <= {"svg", "g", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon"}
 
-    def test_every_reason_says_what_it_means_and_where_to_go(self, ref: DestinationRef) -> None:
+    def test_every_reason_has_its_help_and_link(self, ref: DestinationRef) -> None:
         destination = self.destination
         for codes in (
             [row.code for row in destination.reasons],
@@ -325,7 +325,7 @@ class DestinationContract:
         problems = self.destination.problems({**settings, "no-such-setting": "1"})
         assert problems.keys() == {"no-such-setting"}
 
-    def test_values_of_the_wrong_type_are_refused_with_a_sentence(self, settings: dict[str, Any]) -> None:
+    def test_values_of_the_wrong_type_are_rejected_with_a_message(self, settings: dict[str, Any]) -> None:
         for row in self.destination.settings:
             wrong: list[Any] = [["a list"]]
             wrong += [{"an": "object"}] if not isinstance(row, Object) else ["no object", 7, "[1]"]
@@ -383,7 +383,7 @@ class DestinationContract:
         assert not any(secret in repr(preview) for secret in self.secrets(ref))
         assert not any(request.method != "GET" for request in service.requests)
 
-    def test_a_test_call_says_what_delivery_would_make_of_the_response(
+    def test_a_test_call_shows_what_delivery_would_make_of_the_response(
         self, ref: DestinationRef, service: StubService
     ) -> None:
         if not self.destination.has_test_call:
@@ -460,7 +460,7 @@ class StatusContract(DestinationContract):
         assert {self.next_step(status) for status in (401, 403)} == {"pause"}
         assert {self.next_step(status) for status in (408, 429, 500, 502, 503, 504)} == {"retry"}
 
-    def test_every_pause_by_a_status_says_what_to_do(self, ref: DestinationRef, service: StubService) -> None:
+    def test_every_pause_by_a_status_has_its_fix(self, ref: DestinationRef, service: StubService) -> None:
         for status in (status for status in range(300, 600) if self.next_step(status) == "pause"):
             service.response = self.success._replace(status=status)
             error = self.attempt(ref).error
@@ -469,7 +469,7 @@ class StatusContract(DestinationContract):
             assert pause.code == error.code
             assert pause.title != "it cannot go on", f"{error.code} has no pause reason"
 
-    def test_every_failure_says_what_to_do(self, ref: DestinationRef, service: StubService) -> None:
+    def test_every_failure_has_its_fix(self, ref: DestinationRef, service: StubService) -> None:
         for status in (status for status in range(300, 600) if self.next_step(status) == "fail"):
             service.response = self.success._replace(status=status)
             attempt = self.attempt(ref)

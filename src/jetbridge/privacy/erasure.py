@@ -227,7 +227,7 @@ def _behind(row: Erasure, handlers: Sequence[ErasureHandler], now: datetime) -> 
     """
     consumers = {consumer for handler in handlers for consumer in handler.readers}
     consumers |= {source_consumer(source) for source in _sources(row.workspace_id)}
-    if now - row.asked_at > HEARTBEAT_IS_THERE:
+    if now - row.requested_at > HEARTBEAT_IS_THERE:
         # Destinations that read nothing now: disabled ones whose threads have ended, and those between two syncs.
         disabled = Destination.objects.filter(workspace_id=row.workspace_id, enabled=False)
         heartbeats = HeartbeatRow.objects.filter(thread__startswith="destination ")

@@ -25,7 +25,7 @@ class Erasure(models.Model):
     digest = models.CharField(max_length=64)
     #: The destination that read the Segment call that asked for it: delivered when all is done.
     destination_id = models.BigIntegerField(null=True)
-    asked_at = models.DateTimeField(auto_now_add=True)
+    requested_at = models.DateTimeField(auto_now_add=True)
     #: The end of the log when suppression began: up to here readers may have seen the person.
     log_end = models.BigIntegerField(null=True)
     begun_at = models.DateTimeField(null=True)

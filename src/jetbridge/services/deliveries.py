@@ -37,7 +37,7 @@ def retry(actor: Actor, row: Destination, choice: Choice) -> Retried:
     return done
 
 
-def ask(actor: Actor, row: Destination, kind: str, options: Mapping[str, Any] | None = None) -> Task:
+def request_task(actor: Actor, row: Destination, kind: str, options: Mapping[str, Any] | None = None) -> Task:
     """Have the worker do a task. Counting what a replay would read is nobody's business: it is not written down."""
     with transaction.atomic():
         task = tasks.request(row.id, kind, options)
@@ -55,7 +55,7 @@ def cancel(actor: Actor, row: Destination, task: Task) -> bool:
     return cancelled
 
 
-def ask_replay(actor: Actor, row: Destination, task: Task) -> Replay:
+def request_replay(actor: Actor, row: Destination, task: Task) -> Replay:
     """Read again exactly what a count has counted. Once: the count is used up by it."""
     with transaction.atomic():
         counted = tasks.result_of(task)

@@ -156,12 +156,12 @@ def choose_sources(row: Destination, ids: Collection[int], event_log: EventLog) 
 
 def sources_of(workspace: Workspace, ids: Collection[int]) -> list[Source]:
     """Those of the workspace with these ids, by name. Raises ConfigurationError if one is not there, or is Engage's."""
-    found = list(workspace.sources.filter(id__in=ids).order_by("name"))
-    if gone := set(ids) - {row.id for row in found}:
+    sources = list(workspace.sources.filter(id__in=ids).order_by("name"))
+    if gone := set(ids) - {row.id for row in sources}:
         raise ConfigurationError(f"There is no source {min(gone)} in {workspace}. Nothing was changed.")
-    for row in found:
+    for row in sources:
         reject_engage(row, "Activate an audience or computed trait at the destination. Nothing was changed.")
-    return found
+    return sources
 
 
 def check(integration: base.Destination, values: Mapping[str, Any], changed: Mapping[str, Any]) -> None:
@@ -201,9 +201,9 @@ def check_at_the_other_side(
         return
     before, after = integration.parsed(values), integration.parsed({**values, **changed})
     if integration.checks_settings and after != before:
-        found = integration.check_settings(workspace, after)
-        if found and found.fits is False:
-            raise ConfigurationError(f"{found.message} Nothing was changed.")
+        check = integration.check_settings(workspace, after)
+        if check and check.fits is False:
+            raise ConfigurationError(f"{check.message} Nothing was changed.")
     if destination and needs_connection_check(integration, before, after):
         of = connection_draft(integration, workspace, after, destination, list(sources))
         require_connection(integration, of, "Nothing was changed.")

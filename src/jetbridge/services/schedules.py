@@ -18,10 +18,10 @@ def of_all(kinds: Collection[str], now: datetime) -> dict[int, SyncState]:
     kinds = {kind for kind in kinds if kind in known and known[kind].can_be_scheduled}
     if not kinds:
         return {}
-    found = {
+    schedules = {
         ref.id: registry.destination(ref.kind).schedule(ref) for ref in directory.load_destinations(kinds)
     }
-    return syncs.states({id_: schedule for id_, schedule in found.items() if schedule}, now)
+    return syncs.states({id_: schedule for id_, schedule in schedules.items() if schedule}, now)
 
 
 def schedule_of(destination: int) -> Schedule | None:

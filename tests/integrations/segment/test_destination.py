@@ -197,7 +197,7 @@ def test_a_call_that_alone_gets_no_answer_fails_after_the_limit_and_the_others_a
     assert delivery_record.message_id == f"m{at}"
     assert delivery_record.detail.partition(" (")[0] == (
         "Tried for 1 h without success, while others went through. "
-        "The last trouble: Segment cannot take calls at the moment."
+        "The last error: Segment cannot take calls at the moment."
     )
     assert sorted(taken(segment)) == sorted(f"m{number}" for number in range(1, 6) if number != at)
 

@@ -285,7 +285,7 @@ def _contact(contact: contact_queries.ContactDetail) -> ContactOut:
 def _receipt(row: Erasure) -> ReceiptOut:
     return ReceiptOut(
         id=row.id,
-        requested_at=row.asked_at,
+        requested_at=row.requested_at,
         ended_at=row.ended_at,
         waits_for=row.waits_for or None,
         done=row.receipt,

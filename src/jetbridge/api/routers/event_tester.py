@@ -176,7 +176,7 @@ def try_filter(request: ApiRequest, destination: Id, body: FilterIn) -> FilterTr
         dropped=len(preview.dropped),
         failed=len(preview.failed),
         changed=len(preview.changed),
-        examples=[example.found.message.message_id for example in preview.shown],
+        examples=[example.sample.message.message_id for example in preview.shown],
     )
 
 

@@ -47,7 +47,7 @@ def request_replay(request: ApiRequest, destination: Id, body: ReplayIn) -> Repl
     """Replay messages to a destination: those that a count has counted."""
     row = request.auth.destination(destination)
     task = find_task(request.auth, destination, body.task)
-    return _replay(deliveries.ask_replay(request.auth.actor, row, task))
+    return _replay(deliveries.request_replay(request.auth.actor, row, task))
 
 
 @router.post(

@@ -74,7 +74,7 @@ def request_task(request: ApiRequest, destination: Id, body: TaskIn) -> TaskOut:
         raise HTTPError("INVALID_VALUE", f"{ref.name} is of the kind {ref.kind}, which cannot {body.kind}.")
     options = _options(body, ref.source_kinds)
     row = request.auth.destination(ref.id)
-    return _task(deliveries.ask(request.auth.actor, row, body.kind, options))
+    return _task(deliveries.request_task(request.auth.actor, row, body.kind, options))
 
 
 @router.get("/destinations/{int:destination}/tasks/{int:task}", response=TaskOut)

@@ -252,7 +252,7 @@ def get_status(request: ApiRequest) -> StatusOut:
 def get_checklist(request: ApiRequest) -> ChecklistOut:
     """What is left to do until the first contact arrives."""
     steps = [
-        ChecklistStepOut(title=step.title, what=step.what, done=step.done, problem=step.trouble)
+        ChecklistStepOut(title=step.title, what=step.what, done=step.done, problem=step.problem)
         for step in steps_of(request.auth.workspace)
     ]
     return ChecklistOut(steps=steps)

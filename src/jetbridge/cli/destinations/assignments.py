@@ -25,7 +25,7 @@ def parse(pairs: Iterable[str]) -> dict[str, str]:
         if not equals or not key:
             raise ConfigurationError(f"{pair[:60]!r} is not KEY=VALUE.")
         if value == "-":
-            value = ask(key)
+            value = prompt_for(key)
         elif value.startswith("@"):
             try:
                 value = (sys.stdin.read() if value == "@-" else Path(value[1:]).read_text()).rstrip()
@@ -35,7 +35,7 @@ def parse(pairs: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def ask(key: str) -> str:
+def prompt_for(key: str) -> str:
     """A value that is typed without being shown; where nobody sits at a terminal, the next line of stdin."""
     if sys.stdin.isatty():
         value: str = click.prompt(key, hide_input=True, err=True, default="", show_default=False)

@@ -92,7 +92,7 @@ def add(
     given = assignments.parse(values)
     for setting in integration.settings if sys.stdin.isatty() else ():
         if setting.is_secret and setting.required and setting.name not in given:
-            given[setting.name] = assignments.ask(setting.name)
+            given[setting.name] = assignments.prompt_for(setting.name)
     new_destinations.check(integration, given)
     if name is not None:
         new_destinations.check_name(of, name)

@@ -24,7 +24,7 @@ from jetbridge.services.destination_settings import integration_of
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import reason_figures, record_detail, sample_messages
 from jetbridge.services.queries.destination_figures import DEFAULT, PERIODS, period_named
-from jetbridge.services.queries.sample_messages import Found
+from jetbridge.services.queries.sample_messages import SampleMessage
 from jetbridge.spec.message import CALL_TYPES
 from jetbridge.spec.untrusted import JSON_ERRORS, read_untrusted, whole_number
 from jetbridge.text import pluralize
@@ -154,7 +154,7 @@ def _message_url(request: MemberRequest, source: int, position: int) -> str:
 
 
 class FilteredMessage(NamedTuple):
-    found: Found
+    sample: SampleMessage
     detail: str
 
 
@@ -168,8 +168,8 @@ def _filtered_messages(row: Destination, reason: str) -> list[FilteredMessage]:
         return []
     with event_log() as log:
         recent = sample_messages.recent(log, row, CALL_TYPES, SCANNED)
-    decided = ((found, traceable.left_out(found.record, found.message)) for found in recent)
+    decided = ((sample, traceable.filter_reason(sample.record, sample.message)) for sample in recent)
     filtered = [
-        FilteredMessage(found, " ".join(why[1])) for found, why in decided if why and why[0] == reason
+        FilteredMessage(sample, " ".join(why[1])) for sample, why in decided if why and why[0] == reason
     ]
     return filtered[:SHOWN]

@@ -22,8 +22,8 @@ from jetbridge.services.queries.destination_figures import (
     PERIODS,
     Figures,
     Period,
+    format_latency,
     period_named,
-    said,
     time_of,
     unit_of,
 )
@@ -66,8 +66,8 @@ def overview(request: MemberRequest, row: Destination) -> HttpResponse:
         "pending_parts": ", ".join(f"{total:,} {what}" for what, total in pending_parts.items() if total),
         "rejected_values": _rejected_values(ref, head.integration),
         "notices": _notices(ref, head.integration),
-        "p50": said(figures.p50),
-        "p95": said(figures.p95),
+        "p50": format_latency(figures.p50),
+        "p95": format_latency(figures.p95),
         "reasons": _reasons(figures),
         **(
             {"rows": [_row(point, period) for point in reversed(figures.points)]}
@@ -109,7 +109,7 @@ def _drawings(figures: Figures) -> dict[str, Any]:
     return {
         "flow": charts.flow(parts),
         "bars": charts.bars([point.outcomes for point in points], ORDER, short),
-        "lines": charts.lines(latencies, said, unit_of) if any(latencies["p50"]) else None,
+        "lines": charts.lines(latencies, format_latency, unit_of) if any(latencies["p50"]) else None,
         "bars_label": f"Bars over {figures.period.phrase}: delivered, filtered and failed messages. {NUMBERS}",
         "lines_label": f"Lines over {figures.period.phrase}: from receipt to delivery, p50 and p95. {NUMBERS}",
         "outcome_hovers": charts.hovers([_outcomes_text(point, figures.period) for point in points]),
@@ -125,7 +125,7 @@ def _outcomes_text(point: Point, period: Period) -> str:
 
 
 def _latency_text(point: Point, period: Period) -> str:
-    p50, p95 = said(point.quantile(0.5)), said(point.quantile(0.95))
+    p50, p95 = format_latency(point.quantile(0.5)), format_latency(point.quantile(0.95))
     return f"{_clock(point, period)}: " + (f"p50 {p50}, p95 {p95}" if p50 else "nothing was delivered")
 
 
@@ -146,8 +146,8 @@ def _row(point: Point, period: Period) -> dict[str, Any]:
         "at": time_of(point.minute),
         "clock": f"{time_of(point.minute):{'%H:%M' if period.minutes <= 24 * 60 else '%d %b %H:%M'}}",
         **{name: point.outcomes[name] for name in (RECEIVED, FILTERED, FAILED, DELIVERED)},
-        "p50": said(point.quantile(0.5)),
-        "p95": said(point.quantile(0.95)),
+        "p50": format_latency(point.quantile(0.5)),
+        "p95": format_latency(point.quantile(0.95)),
     }
 
 

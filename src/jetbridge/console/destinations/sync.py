@@ -103,7 +103,7 @@ def start_task(request: MemberRequest, row: Destination, kind: str) -> HttpRespo
     """Have the worker run one of the tasks of the kind."""
     if kind not in {task_type.kind for task_type in integration_of(row).task_types}:
         raise Http404
-    deliveries.ask(request.actor, row, kind)
+    deliveries.request_task(request.actor, row, kind)
     return _back(request, row, kind)
 
 
@@ -122,17 +122,17 @@ def count(request: MemberRequest, row: Destination) -> HttpResponse:
     form = ReplayForm(row, request.POST)
     if not form.is_valid():
         return _page(request, row, form, status=422)
-    deliveries.ask(request.actor, row, COUNT, form.options())
+    deliveries.request_task(request.actor, row, COUNT, form.options())
     return _back(request, row, "replay")
 
 
 @destination_view()
 @require_POST
-def ask_replay(request: MemberRequest, row: Destination, task: int) -> HttpResponse:
+def replay_counted(request: MemberRequest, row: Destination, task: int) -> HttpResponse:
     """Replay the messages that were counted. Once: it uses the count up."""
     counted = get_object_or_404(Task, id=task, destination_id=row.id, kind=COUNT)
     try:
-        replay = deliveries.ask_replay(request.actor, row, counted)
+        replay = deliveries.request_replay(request.actor, row, counted)
     except ConfigurationError as error:
         messages.error(request, str(error))
     else:

@@ -22,7 +22,7 @@ from jetbridge.integrations.exchange import Exchange
 from jetbridge.services import destination_settings, event_tester
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import dry_run, sample_messages
-from jetbridge.services.queries.sample_messages import Found
+from jetbridge.services.queries.sample_messages import SampleMessage
 from jetbridge.spec.message import CALL_TYPES, Message, decode
 from jetbridge.spec.untrusted import LARGEST, whole_number
 
@@ -132,8 +132,8 @@ def _page(
 
 
 def _sample(
-    request: MemberRequest, log: EventLog, row: Destination, recent: list[Found]
-) -> tuple[Found | None, str]:
+    request: MemberRequest, log: EventLog, row: Destination, recent: list[SampleMessage]
+) -> tuple[SampleMessage | None, str]:
     """The message to begin with, and a note if the one that was asked for is not there."""
     if message_id := request.GET.get("message_id", "").strip():
         sample = sample_messages.by_message_id(log, row, message_id)

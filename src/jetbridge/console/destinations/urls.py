@@ -42,9 +42,9 @@ urlpatterns = [
     path("<int:destination>/contacts/receipt/<int:erasure_id>", contacts.receipt, name="destination-receipt"),
     path("<int:destination>/sync/", sync.sync, name="destination-sync"),
     path("<int:destination>/sync/count", sync.count, name="destination-count"),
-    path("<int:destination>/sync/task/<str:kind>", sync.start_task, name="destination-ask"),
+    path("<int:destination>/sync/task/<str:kind>", sync.start_task, name="destination-start-task"),
     path("<int:destination>/sync/task/<int:task>/cancel", sync.cancel_task, name="destination-task-cancel"),
-    path("<int:destination>/sync/task/<int:task>/replay", sync.ask_replay, name="destination-replay"),
+    path("<int:destination>/sync/task/<int:task>/replay", sync.replay_counted, name="destination-replay"),
     path(
         "<int:destination>/sync/replay/<int:replay_id>/cancel",
         sync.cancel_replay,

@@ -117,7 +117,7 @@ class Watch:
         self._open = {
             row.position: _Open(record, row, since[row.position])
             for record, row in zip(all_records[:OPEN], rows[:OPEN], strict=True)
-            if not row.is_settled and now - since[row.position] < OPEN_SECONDS
+            if not row.is_complete and now - since[row.position] < OPEN_SECONDS
         }
         return rows
 

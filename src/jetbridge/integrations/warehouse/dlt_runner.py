@@ -353,9 +353,9 @@ def _refused_table(causes: Sequence[BaseException]) -> str:
     """The table whose load a database refuses; "" if what fails is the connection, or everything."""
     # Of a statement that cannot be right dlt says that it may be tried again.
     kinds = {kind.__name__ for kind in type(causes[-1]).__mro__}
-    is_refusal = bool(kinds & {"ProgrammingError", "DataError", "IntegrityError", "NotSupportedError"})
+    is_rejection = bool(kinds & {"ProgrammingError", "DataError", "IntegrityError", "NotSupportedError"})
     for cause in causes:
-        if type(cause).__name__ == "LoadClientJobFailed" or (is_refusal and hasattr(cause, "job_id")):
+        if type(cause).__name__ == "LoadClientJobFailed" or (is_rejection and hasattr(cause, "job_id")):
             return str(getattr(cause, "job_id", "")).partition(".")[0]
     return ""
 

@@ -23,7 +23,7 @@ from jetbridge.heartbeat import beat
 RV = TypeVar("RV")
 
 #: What libpq's trace has of a refusal. Its code is before the words of the server.
-_REFUSAL = re.compile(r'^B\t\d+\tErrorResponse\t S "[^"]*" (?:V "[^"]*" )?C "([0-9A-Z]{5})"', re.MULTILINE)
+_REJECTION = re.compile(r'^B\t\d+\tErrorResponse\t S "[^"]*" (?:V "[^"]*" )?C "([0-9A-Z]{5})"', re.MULTILINE)
 #: libpq traces logins from this version on.
 _TRACES_LOGINS = 180_000
 #: SQLSTATE of a password that is missing or wrong. libpq itself says so where none is given.
@@ -47,10 +47,10 @@ def login_sqlstate(parameters: Mapping[str, Any], seconds: float) -> str:
         finally:
             connection.finish()
         trace.seek(0)
-        refusals = _REFUSAL.findall(trace.read().decode("utf-8", "replace"))
+        rejections = _REJECTION.findall(trace.read().decode("utf-8", "replace"))
     if status != pq.PollingStatus.FAILED:
         return ""
-    return refusals[-1] if refusals else _WRONG_LOGIN if needs_password else ""
+    return rejections[-1] if rejections else _WRONG_LOGIN if needs_password else ""
 
 
 def _poll(connection: pq.abc.PGconn, deadline: float) -> pq.PollingStatus:

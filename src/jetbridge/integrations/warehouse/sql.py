@@ -153,8 +153,8 @@ class _Erasing:
                 condition = f"table_name = {self._session.parameter} AND row_id {self._listed}"
                 self._delete(rejected, condition, [name.name, gone])
         if has_rejected:
-            holds_name = f"position({self._session.parameter} in lower(value)) > 0"
-            self._delete(rejected, " OR ".join([holds_name] * len(self._person.names)), self._person.names)
+            contains_name = f"position({self._session.parameter} in lower(value)) > 0"
+            self._delete(rejected, " OR ".join([contains_name] * len(self._person.names)), self._person.names)
         return +self._rows
 
     def _delete_rows(self, name: TableName, info: TableInfo) -> list[str]:

@@ -43,7 +43,7 @@ class DeletionSender:
             Deletion.objects.update_or_create(
                 destination_id=self.destination,
                 digest=suppression.digest_of_user(user_id),
-                defaults={"user_id": user_id, "asked_at": at, "next_attempt_at": at, "sent_at": None},
+                defaults={"user_id": user_id, "requested_at": at, "next_attempt_at": at, "sent_at": None},
             )
 
     def erased(self, identity: Identity) -> str | None:
@@ -62,8 +62,8 @@ class DeletionSender:
                     type="delete",
                     message_id=message_id,
                     user_id=row.user_id,
-                    timestamp=row.asked_at,
-                    received_at=row.asked_at,
+                    timestamp=row.requested_at,
+                    received_at=row.requested_at,
                 )
                 # As a whole call, whatever map there is: a receiver has to recognise it.
                 self.client().send(payload.encode(payload.whole(message)), [message_id])

@@ -10,7 +10,7 @@ class Deletion(models.Model):
     #: Keyed digest of the userId (`privacy.suppression`).
     digest = models.CharField(max_length=64)
     user_id = models.TextField()
-    asked_at = models.DateTimeField()
+    requested_at = models.DateTimeField()
     next_attempt_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
 

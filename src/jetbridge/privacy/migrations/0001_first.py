@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ("emails", models.JSONField(default=list)),
                 ("digest", models.CharField(max_length=64)),
                 ("destination_id", models.BigIntegerField(null=True)),
-                ("asked_at", models.DateTimeField(auto_now_add=True)),
+                ("requested_at", models.DateTimeField(auto_now_add=True)),
                 ("log_end", models.BigIntegerField(null=True)),
                 ("begun_at", models.DateTimeField(null=True)),
                 ("ended_at", models.DateTimeField(null=True)),

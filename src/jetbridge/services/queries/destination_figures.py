@@ -110,7 +110,7 @@ def unit_of(ms: float) -> float:
     return float(next((size for size, _ in _UNITS if ms >= size), 1))
 
 
-def said(ms: float | None) -> str:
+def format_latency(ms: float | None) -> str:
     """A latency for people: 12 ms, 1.5 s, 3 min; nothing for None."""
     if ms is None:
         return ""

@@ -137,11 +137,11 @@ def steps(
         left_out.add(EVENT_TYPE_DISABLED)
     titles = list(dict.fromkeys(TITLES[code] for code in REASONS if code not in left_out - {reason}))
     stops_at = titles.index(TITLES[reason]) if reason else len(titles)
-    found = [Step(title, True if at < stops_at else None) for at, title in enumerate(titles)]
+    steps = [Step(title, True if at < stops_at else None) for at, title in enumerate(titles)]
     if reason:
         detail = decision.detail or _filter_detail(integration, message, reason)
-        found[stops_at] = Step(TITLES[reason], passed=False, code=reason, detail=detail)
-    return found
+        steps[stops_at] = Step(TITLES[reason], passed=False, code=reason, detail=detail)
+    return steps
 
 
 def receivers(refs: Sequence[DestinationRef], message: Message, source: int) -> Iterator[DestinationRef]:

@@ -15,7 +15,7 @@ from jetbridge.routing.route import DESTINATION_FILTER_ERROR
 from jetbridge.services import destination_settings
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import sample_messages
-from jetbridge.services.queries.sample_messages import Found
+from jetbridge.services.queries.sample_messages import SampleMessage
 
 #: Recent messages that a filter is tried on, in how much time at the most, and how many of each outcome are shown.
 TRIED, SECONDS, SHOWN = 200, 0.5, 5
@@ -24,7 +24,7 @@ TRIED, SECONDS, SHOWN = 200, 0.5, 5
 class Example(NamedTuple):
     """A message that the filter does something with, and what."""
 
-    found: Found
+    sample: SampleMessage
     detail: str
 
 
@@ -67,17 +67,17 @@ def preview_filter(
     with event_log() as log:
         recent = sample_messages.recent(log, row, integration.accepts, TRIED)
     result, ends_at = FilterPreview(), clock() + SECONDS
-    for found in recent:
-        source = found.record.source
-        if unfiltered.decide(found.message, source).reason:
+    for sample in recent:
+        source = sample.record.source
+        if unfiltered.decide(sample.message, source).reason:
             continue
         result.total += 1
-        reason, message, detail = route.decide(found.message, source)
+        reason, message, detail = route.decide(sample.message, source)
         if reason:
             kind = result.failed if reason == DESTINATION_FILTER_ERROR else result.dropped
-            kind.append(Example(found, detail if kind is result.failed else ""))
-        elif paths := properties.taken(found.message, message):
-            result.changed.append(Example(found, f"without {', '.join(paths[:SHOWN])}"))
+            kind.append(Example(sample, detail if kind is result.failed else ""))
+        elif paths := properties.taken(sample.message, message):
+            result.changed.append(Example(sample, f"without {', '.join(paths[:SHOWN])}"))
         if clock() > ends_at:
             break
     return result

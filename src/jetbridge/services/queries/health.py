@@ -110,8 +110,8 @@ class Health:
 
     def of(self, destination: int) -> list[Light]:
         """Those that stop or delay it, the worst first."""
-        found = [light for light in self.lights if light.is_of(destination)]
-        return sorted(found, key=lambda light: light.state != "fail")
+        lights = [light for light in self.lights if light.is_of(destination)]
+        return sorted(lights, key=lambda light: light.state != "fail")
 
     def state_of(self, destination: int) -> State:
         return worst(self.of(destination))
@@ -267,20 +267,20 @@ def _other_readers(event_log: EventLog, now: datetime) -> Iterator[Light]:
 
 def _erasures(now: datetime) -> Iterator[Light]:
     """One for each workspace. The oldest of its erasures speaks for all; no name does."""
-    late = Erasure.objects.filter(ended_at=None, asked_at__lte=now - timedelta(seconds=ERASURE_SECONDS))
+    late = Erasure.objects.filter(ended_at=None, requested_at__lte=now - timedelta(seconds=ERASURE_SECONDS))
     oldest: dict[int, Erasure] = {}
     totals: Counter[int] = Counter()
     for row in late.defer("users", "emails").order_by("id"):
         oldest.setdefault(row.workspace_id, row)
         totals[row.workspace_id] += 1
     for workspace, row in oldest.items():
-        total, age = totals[workspace], _age(row.asked_at, now)
+        total, age = totals[workspace], _age(row.requested_at, now)
         yield Light(
             "ERASURE_OPEN", "fail", f"erasures:{workspace}",
             f"{pluralize(total, 'erasure is', 'erasures are')} open, the oldest (receipt {row.id}) for {duration(age)}",
             f"{row.waits_for or 'See the other lights.'} Who is to be forgotten is suppressed, but not deleted yet. It goes on by "
             "itself, whatever is disabled, once the worker runs and Mailjet takes the keys of the account.",
-            row.asked_at, workspace=workspace,
+            row.requested_at, workspace=workspace,
         )  # fmt: skip
 
 
@@ -391,12 +391,12 @@ def _backlogs(
         .values_list("destination_id")
         .annotate(Min("requested_at"))
     )
-    found = {}
+    backlogs = {}
     for row in rows:
         taken = in_flight.get(row.id, InFlight()) if row.in_flight > 0 else InFlight()
         waiting = [at for at in (unread.get(row.id), taken.since, requested.get(row.id)) if at]
-        found[row.id] = Backlog(row.unread, min(waiting, default=None), taken.jobs, taken.job_since)
-    return found
+        backlogs[row.id] = Backlog(row.unread, min(waiting, default=None), taken.jobs, taken.job_since)
+    return backlogs
 
 
 def _unread_since(
@@ -405,12 +405,12 @@ def _unread_since(
     """When the first message that each of them has not read was received."""
     if not destinations:
         return {}
-    found = {}
+    since = {}
     places = {of: positions.get(destination_consumer(of), 0) for of in destinations}
     for destination, sources in ledger.unread_sources(places).items():
         if at := _of_ms(event_log.first_received(places[destination], sources)):
-            found[destination] = at
-    return found
+            since[destination] = at
+    return since
 
 
 def _since(at: datetime | None) -> str:

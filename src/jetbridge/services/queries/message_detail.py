@@ -112,7 +112,7 @@ def _track(event_log: EventLog, record: Record) -> int:
     upto = min(record.position + NEAR, event_log.counts().end)
     search = with_message_id([record.source], made.message_id)
     return next(
-        (found_record.position for found_record in event_log.find(search, after=record.position, upto=upto)),
+        (later.position for later in event_log.find(search, after=record.position, upto=upto)),
         0,
     )
 
@@ -122,10 +122,10 @@ def facts(shown: MessageDetail) -> list[tuple[str, Any]]:
     message = shown.message
     if message is None:
         return []
-    found = [
+    fields = [
         ("userId", message.user_id),
         ("anonymousId", message.anonymous_id),
         ("messageId", message.message_id),
         ("Happened", message.timestamp),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in fields if value]

@@ -52,7 +52,7 @@ class Row:
         return self.who if self.what and self.who != self.what else ""
 
     @property
-    def is_settled(self) -> bool:
+    def is_complete(self) -> bool:
         return PENDING not in self.outcomes
 
 

@@ -78,5 +78,5 @@ def _look(
 
 
 def _received_at(event_log: EventLog, before: int) -> int:
-    found = event_log.read_before(before + 1, limit=1) if before else []
-    return found[0].received_at if found else 0
+    records = event_log.read_before(before + 1, limit=1) if before else []
+    return records[0].received_at if records else 0

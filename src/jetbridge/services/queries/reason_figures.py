@@ -42,7 +42,7 @@ def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
     integration = integration_of(row)
     lately = {key for point in points for key in point.reasons}
     shown = {key for key, total in totals.items() if total} | lately
-    found = [
+    figures = [
         Reason(
             outcome=key[0],
             code=key[1],
@@ -54,8 +54,8 @@ def reasons_of(row: Destination, period: Period) -> dict[str, list[Reason]]:
         )
         for key in shown
     ]
-    found.sort(key=lambda row: (-row.total, -row.lately, row.code))
-    return {of: [row for row in found if row.outcome == of] for of in (FAILED, FILTERED)}
+    figures.sort(key=lambda row: (-row.total, -row.lately, row.code))
+    return {of: [row for row in figures if row.outcome == of] for of in (FAILED, FILTERED)}
 
 
 def _last(destination: int) -> dict[tuple[str, str], DeliveryRecordRow]:

@@ -17,7 +17,7 @@ FAR = ScanLimit(records=200_000, seconds=1.0)
 
 
 @dataclass(frozen=True)
-class Found:
+class SampleMessage:
     """A record of the log and the message in it."""
 
     record: Record
@@ -32,40 +32,42 @@ class Found:
         return " · ".join(str(part)[:60] for part in (message.type, who, about) if part)
 
 
-def recent(event_log: EventLog, row: Destination, types: frozenset[str], limit: int = RECENT) -> list[Found]:
+def recent(
+    event_log: EventLog, row: Destination, types: frozenset[str], limit: int = RECENT
+) -> list[SampleMessage]:
     """The newest messages of these types that people may still look at."""
     return _newest(event_log, everything(_sources(row), types), limit, ScanLimit())
 
 
-def by_message_id(event_log: EventLog, row: Destination, message_id: str) -> Found | None:
+def by_message_id(event_log: EventLog, row: Destination, message_id: str) -> SampleMessage | None:
     """The newest with this messageId, among the last of the log (`FAR`)."""
-    found = _newest(event_log, with_message_id(_sources(row), message_id), 1, FAR)
-    return found[0] if found else None
+    samples = _newest(event_log, with_message_id(_sources(row), message_id), 1, FAR)
+    return samples[0] if samples else None
 
 
-def at(event_log: EventLog, row: Destination, position: str | None) -> Found | None:
+def at(event_log: EventLog, row: Destination, position: str | None) -> SampleMessage | None:
     """The message at a place of the log, if it is one of the destination's own sources."""
     place = whole_number(position)
     if not place:
         return None
     records = event_log.read(place - 1, limit=1)
-    found = [record for record in records if record.position == place and record.source in _sources(row)]
-    return _found(found[0]) if found else None
+    records = [record for record in records if record.position == place and record.source in _sources(row)]
+    return _sample(records[0]) if records else None
 
 
-def _newest(event_log: EventLog, search: Search, limit: int, scan_limit: ScanLimit) -> list[Found]:
+def _newest(event_log: EventLog, search: Search, limit: int, scan_limit: ScanLimit) -> list[SampleMessage]:
     if not search.sources:
         return []
     end = event_log.counts().end
     scan = scan_backwards(event_log, search, [PositionRange(0, end)], limit=limit, scan_limit=scan_limit)
-    return [found for record in scan.records if (found := _found(record))]
+    return [sample for record in scan.records if (sample := _sample(record))]
 
 
-def _found(record: Record) -> Found | None:
+def _sample(record: Record) -> SampleMessage | None:
     if not record.body or record.type in {INVALID, EMAIL_EVENT}:
         return None
     message = decode_or_none(record.body)
-    return Found(record, message) if message else None
+    return SampleMessage(record, message) if message else None
 
 
 def _sources(row: Destination) -> set[int]:

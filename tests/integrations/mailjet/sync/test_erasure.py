@@ -314,7 +314,7 @@ def test_a_disabled_destination_that_has_not_read_all_holds_nobody_up(known: Any
         HeartbeatRow(thread=name, process=1, beaten_at=datetime.now(UTC)) for name in threads
     )
     row = erasure.request(workspace.id, Identity.of_name("ada"))
-    row.asked_at -= timedelta(seconds=10)
+    row.requested_at -= timedelta(seconds=10)
     assert not Eraser(known.log, erasure_handlers).step(row)  # it is at work on its last batch
     reader = destination_consumer(other.id)
     assert reader in row.waits_for
@@ -329,6 +329,6 @@ def test_one_that_is_enabled_is_waited_for(known: Any) -> None:
     workspace = Workspace.objects.get()
     add_unread_destination(known, enabled=True)
     row = erasure.request(workspace.id, Identity.of_name("ada"))
-    row.asked_at -= timedelta(minutes=2)
+    row.requested_at -= timedelta(minutes=2)
     assert not any(Eraser(known.log, erasure_handlers).step(row) for _ in range(5))
     assert known.mailjet.contact("ada@c.com") is not None

@@ -108,7 +108,7 @@ def test_a_contact_that_alone_does_not_get_through_fails_after_the_limit(
     assert (failed(bridge), bridge.report().state) == ({"RETRIES_EXHAUSTED": 2}, "running")
     row = DeliveryRecordRow.objects.get(person="poison@b.com")
     assert row.detail.partition(" h ")[2] == (
-        "without success, while others went through. The last trouble: Mailjet has an internal problem."
+        "without success, while others went through. The last error: Mailjet has an internal problem."
     )
     contact = Contact.objects.get(email="poison@b.com")
     assert (contact.first_failed_at, contact.next_attempt_at, contact.pending) == (None, None, None)
@@ -134,7 +134,7 @@ def test_when_nobody_gets_through_nobody_fails_and_the_destination_is_held(
     row = bridge.report()
     assert (row.pause_code, row.pending, row.failed) == ("RETRIES_EXHAUSTED", 3, 0)
     assert row.pause_reason.startswith("Nothing has gone through since 20")
-    assert "UTC; it goes on trying. The last trouble: Mailjet has an internal problem. (" in row.pause_reason
+    assert "UTC; it goes on trying. The last error: Mailjet has an internal problem. (" in row.pause_reason
     mend(bridge)
     assert pauses.resume_by_hand(destination_consumer(bridge.destination.id))
     assert bridge.settle(25).delivered == 3

@@ -61,11 +61,11 @@ def test_it_moves_with_a_changed_address_whatever_mailjet_says_by_then(ann: Brid
     assert ann.subscriptions("ann@new.com") == {ann.list_id: False}
 
 
-@pytest.mark.parametrize(("asked_at", "subscribed"), [(0, False), (MUCH_LATER_S, True)])
-def test_only_an_addforce_said_afterwards_stands(ann: Bridge, asked_at: int, *, subscribed: bool) -> None:
+@pytest.mark.parametrize(("requested_at", "subscribed"), [(0, False), (MUCH_LATER_S, True)])
+def test_only_an_addforce_said_afterwards_stands(ann: Bridge, requested_at: int, *, subscribed: bool) -> None:
     ann.mailjet.managecontactslists("ann@b.com", {ann.list_id: "unsub"})
     look(ann)
-    ann.send("ann", {"n": 1}, at=asked_at, integrations={"Mailjet": {"action": "addforce"}})
+    ann.send("ann", {"n": 1}, at=requested_at, integrations={"Mailjet": {"action": "addforce"}})
     ann.settle()
     assert ann.subscriptions("ann@b.com") == {ann.list_id: subscribed}
 

@@ -17,7 +17,7 @@ from jetbridge.integrations.mailjet.sync.preview import PreviewResult, preview_w
 from jetbridge.services import destinations
 from jetbridge.services.log import event_log
 from jetbridge.services.queries import sample_messages
-from jetbridge.services.queries.sample_messages import Found
+from jetbridge.services.queries.sample_messages import SampleMessage
 
 IDENTIFY = frozenset({"identify"})
 
@@ -46,7 +46,7 @@ def look(request: MemberRequest, row: Destination) -> HttpResponse:
     return _preview(request, _preview_of(row, sample, values))
 
 
-def _preview_of(row: Destination, sample: Found | None, values: Mapping[str, str]) -> PreviewResult:
+def _preview_of(row: Destination, sample: SampleMessage | None, values: Mapping[str, str]) -> PreviewResult:
     if sample is None:
         return PreviewResult(None)
     return preview_with_settings(row, sample.message, values, sample.record.source)

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ("destination_id", models.BigIntegerField()),
                 ("digest", models.CharField(max_length=64)),
                 ("user_id", models.TextField()),
-                ("asked_at", models.DateTimeField()),
+                ("requested_at", models.DateTimeField()),
                 ("next_attempt_at", models.DateTimeField()),
                 ("sent_at", models.DateTimeField(null=True)),
             ],
