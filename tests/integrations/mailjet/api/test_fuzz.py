@@ -108,8 +108,8 @@ def rows_of(random: Random) -> tuple[type[resources.Row], bytes]:
 
 
 @fuzz(PURE, response=rows_of)
-def test_rows_are_all_that_was_said_or_none(answer: tuple[type[resources.Row], bytes]) -> None:
-    row, body = answer
+def test_rows_are_all_that_was_sent_or_none(response: tuple[type[resources.Row], bytes]) -> None:
+    row, body = response
     try:
         found = client._data(row, Response("GET /v3/REST/x", 200, "application/json", body))
     except TransientError as error:
