@@ -1,5 +1,7 @@
 """The test of a connection: a real DuckDB, a real PostgreSQL, and everything that stands in the way."""
 
+import os
+import resource
 import socket
 from contextlib import ExitStack
 from dataclasses import replace
@@ -140,6 +142,17 @@ class TestPostgreSQL:
         assert "'word'" not in failed.message
         failed = failure(check(workspace, role.url(database="nowhere")))
         assert (failed.name, failed.command) == ("login", f'CREATE DATABASE "nowhere" OWNER "{role.name}";')
+
+    def test_a_login_fails_as_clearly_in_a_process_with_many_open_files(
+        self, workspace: Workspace, role: Role
+    ) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4_096)), hard))
+        with ExitStack() as files:
+            for _ in range(1_100):
+                files.enter_context(Path(os.devnull).open())
+            assert failure(check(workspace, role.url(password="word"))).name == "login"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def test_a_server_that_is_read_only(self, workspace: Workspace, role: Role) -> None:
         role.run(f"GRANT CREATE ON DATABASE {role.database} TO {role.name}")

@@ -61,9 +61,11 @@ def _poll(connection: pq.abc.PGconn, deadline: float) -> pq.PollingStatus:
         left = deadline - time.monotonic()
         if status in {pq.PollingStatus.OK, pq.PollingStatus.FAILED} or left <= 0:
             return status
-        waits_to_read = status == pq.PollingStatus.READING
-        socket = [connection.socket]
-        select.select(socket if waits_to_read else [], [] if waits_to_read else socket, [], min(left, 1.0))
+        waiting = select.poll()  # select() takes no file beyond the 1,024th of a process
+        waiting.register(
+            connection.socket, select.POLLIN if status == pq.PollingStatus.READING else select.POLLOUT
+        )
+        waiting.poll(min(left, 1.0) * 1000)
 
 
 class BoundedConnection(psycopg.Connection[Any]):
