@@ -16,10 +16,8 @@ from jetbridge import config
 from jetbridge.cli.progress import byte_bar, log_bar
 from jetbridge.control import home_lock
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, DateTimeOption, confirmed, examples, start
+from jetbridge.integrations.command_parts import JSON, YES, DateTimeOption, confirmed, examples, start
 from jetbridge.text import echo, pluralize
-
-YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.group()

@@ -7,7 +7,7 @@ import click
 
 from jetbridge.cli.progress import log_bar
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.integrations.command_parts import JSON, YES, examples, start
 from jetbridge.terminal import Terminal
 from jetbridge.text import echo
 
@@ -69,7 +69,7 @@ def export(person: str, *, workspace: str | None, as_json: bool) -> None:
 @PERSON
 @WORKSPACE
 @click.option("--lift", is_flag=True, help="Delete nothing: accept messages of this person again.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @click.option("--wait", "wait_seconds", default=60.0, show_default=True, help="Seconds to wait for the end.")
 @JSON
 def delete(

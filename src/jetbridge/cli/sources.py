@@ -1,14 +1,13 @@
 """`jetbridge sources`: where messages come from. A source has a write key, and may keep parts of messages from all destinations."""
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.integrations.command_parts import JSON, YES, confirm_irreversible, examples, start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ PROPERTY = click.option(
 TRAIT = click.option(
     "--trait", "traits", multiple=True, metavar="NAME", help="Only this trait of identify or group calls."
 )
-YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.group()
@@ -91,7 +89,7 @@ def rotate_key(source: str, *, grace_hours: int, end_grace: bool, yes: bool, as_
         echo(json.dumps({"ended": ended}) if as_json else message)
         return
     ends = f"in {grace_hours} hours" if grace_hours else "at once"
-    confirm(f"Replace the key of {row}? Senders with the old one are rejected {ends}.", yes=yes)
+    confirm_irreversible(f"Replace the key of {row}? Senders with the old one are rejected {ends}.", yes=yes)
     source_services.rotate_key(actor, row, grace_hours)
     echo(json.dumps({"source": as_object(row)}) if as_json else text(row))
 
@@ -108,7 +106,7 @@ def delete(source: str, *, yes: bool, as_json: bool) -> None:
     from jetbridge.services.log import event_log
 
     row = lookup.source(source)
-    confirm(f"Delete {row} (id {row.id}) for good?", yes=yes)
+    confirm_irreversible(f"Delete {row} (id {row.id}) for good?", yes=yes)
     deleted = as_object(row)
     actor = lookup.actor(row.workspace, "sources delete")
     source_services.change(actor, row, enabled=False)
@@ -220,15 +218,6 @@ def print_blocks(row: "Source", *, as_json: bool) -> None:
     ]
     first = f"{row.name} blocks for all destinations:" if lines else f"{row.name} blocks nothing."
     echo("\n".join([first, *lines]))
-
-
-def confirm(question: str, *, yes: bool) -> None:
-    """Raises click.UsageError without a terminal and --yes, click.Abort if the person does not agree."""
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("There is no way back: say --yes.")
-    click.confirm(question, abort=True, err=True)
 
 
 def as_object(row: "Source") -> dict[str, Any]:

@@ -15,6 +15,11 @@ from jetbridge.spec.times import parse_time
 from jetbridge.text import pasted
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+#: Of what the worker does by and by.
+WAIT = click.option(
+    "--wait", is_flag=True, help="Show how far it is, until its end. Ctrl-C leaves it at work."
+)
 
 
 def start() -> None:
@@ -117,3 +122,12 @@ def listen_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def confirmed(question: str, *, yes: bool) -> bool:
     """Whether to go on: with `yes`, without a terminal (a script must not wait), or if the person agrees."""
     return yes or not sys.stdin.isatty() or click.confirm(question)
+
+
+def confirm_irreversible(question: str, *, yes: bool) -> None:
+    """Raises click.UsageError without a terminal and `yes`, click.Abort if the person does not agree."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no way back: say --yes.")
+    click.confirm(question, abort=True, err=True)

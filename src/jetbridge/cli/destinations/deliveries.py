@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, confirmed, examples, since_option, start, until_option
+from jetbridge.integrations.command_parts import (
+    JSON,
+    WAIT,
+    YES,
+    confirmed,
+    examples,
+    since_option,
+    start,
+    until_option,
+)
 from jetbridge.text import echo, pluralize
 
 if TYPE_CHECKING:
@@ -77,7 +86,7 @@ def resume(destination: str | None, *, everything: bool, as_json: bool) -> None:
 @click.option("--destination", metavar="ID|NAME", help="Only those of this destination.")
 @click.option("--email-events", is_flag=True, help="Email events that failed on ingest as internal_error.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @JSON
 def retry(
     *,
@@ -197,8 +206,8 @@ def _retry_email_events(*, as_json: bool) -> None:
 @click.option("--upto", type=click.IntRange(0), help="Only what lies up to this position.")
 @click.option("--source", type=int, help="Only messages of this source, by its id.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--wait", is_flag=True, help="Show how far it is, until its end. Ctrl-C leaves it at work.")
+@YES
+@WAIT
 @click.option("--list", "listed", is_flag=True, help="Show all replays.")
 @click.option("--cancel", type=int, metavar="ID", help="Read no further.")
 @JSON

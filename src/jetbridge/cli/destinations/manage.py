@@ -10,7 +10,7 @@ import click
 from jetbridge.cli.destinations.assignments import HELP
 from jetbridge.cli.destinations.deliveries import warn_without_worker
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.integrations.command_parts import JSON, YES, confirm_irreversible, examples, start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def disable(destination: str, *, as_json: bool) -> None:
 
 @click.command(epilog=examples("jetbridge destinations delete Webhook --yes"))
 @DESTINATION
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @JSON
 def delete(destination: str, *, yes: bool, as_json: bool) -> None:
     """Delete a destination for good, with the failures that are kept. Nothing changes at the other side."""
@@ -191,12 +191,8 @@ def delete(destination: str, *, yes: bool, as_json: bool) -> None:
 
     row = lookup.destination(destination)
     note = destination_settings.removal_note(row)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("There is no way back: say --yes.")
-        if note:
-            echo(note, err=True)
-        click.confirm(f"Delete {row.name} ({row.kind}, id {row.id}) for good?", abort=True, err=True)
+    question = f"Delete {row.name} ({row.kind}, id {row.id}) for good?"
+    confirm_irreversible(f"{note}\n{question}" if note else question, yes=yes)
     deleted = table.as_object(row)
     destination_services.remove(lookup.actor(row.workspace, "destinations delete"), row)
     text = " ".join(filter(None, [f"{deleted['name']} is deleted.", note]))

@@ -8,7 +8,7 @@ import click
 
 from jetbridge.cli.engage.nouns import AUDIENCES, TRAITS, Noun
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, examples, start
+from jetbridge.integrations.command_parts import JSON, YES, examples, start
 from jetbridge.text import echo
 
 if TYPE_CHECKING:
@@ -360,7 +360,7 @@ def delete_command(noun: Noun) -> click.Command:
         show_default=True,
         help="Keep the property at destinations, or send false (null) to those who were sent true (a value).",
     )
-    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @YES
     @WORKSPACE
     @JSON
     def command(name: str, *, members: Any, yes: bool, workspace: str | None, as_json: bool) -> None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jetbridge.errors import ConfigurationError
-from jetbridge.integrations.command_parts import JSON, confirmed, examples, since_option, start, until_option
+from jetbridge.integrations.command_parts import (
+    JSON,
+    WAIT,
+    YES,
+    confirmed,
+    examples,
+    since_option,
+    start,
+    until_option,
+)
 from jetbridge.text import duration, echo, pluralize
 
 if TYPE_CHECKING:
@@ -36,8 +45,8 @@ TIMES = ("since", "until", "requested_at", "ended_at")
 @since_option("Messages that arrived at Mailjet since then; else 30 days, as far as the event log reaches.")
 @until_option("Messages that arrived at Mailjet before then.")
 @click.option("--dry-run", is_flag=True, help="Only count messages and calls.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--wait", is_flag=True, help="Show how far it is, until its end. Ctrl-C leaves it at work.")
+@YES
+@WAIT
 @click.option("--list", "listed", is_flag=True, help="Show all backfills.")
 @click.option("--cancel", type=int, metavar="ID", help="Read no further.")
 @JSON
